@@ -1,0 +1,162 @@
+// Rows (owners), their requests to service threads, staging areas and path areas.
+import * as L from '../layout';
+import { become, me, out, readHeader, row, rowAt, rows } from './words';
+import { clearPins } from './pins';
+
+/**
+ * Takes a free row between `from` (inclusive) and `to` and makes this instance its owner: its id, or NO_ROW. The row is
+ * STARTING, so nobody asks it anything, until `attached`.
+ */
+export function attach(from: i32, to: i32, kind: i32, tid: i32, startLo: i32, startHi: i32, thread: i32): i32 {
+  readHeader();
+  for (let id = from; id < to; id++) {
+    const at = rowAt(id);
+    const status = atomic.load<i32>(at, L.ROW_STATUS);
+    if ((status & 3) != L.ROW_FREE) continue;
+    if (atomic.cmpxchg<i32>(at, status, status + 4 + L.ROW_STARTING, L.ROW_STATUS) != status) continue;
+    become(id);
+    atomic.store<i32>(at, kind, L.ROW_KIND);
+    atomic.store<i32>(at, tid, L.ROW_TID);
+    atomic.store<i32>(at, startLo, L.ROW_START_LO);
+    atomic.store<i32>(at, startHi, L.ROW_START_HI);
+    atomic.store<i32>(at, thread, L.ROW_THREAD);
+    clearPins();
+    atomic.sub<i32>(at, L.ROW_STARTING - L.ROW_LIVE, L.ROW_STATUS);
+    return id;
+  }
+  return L.NO_ROW;
+}
+
+/** Gives this owner's row back. It must hold nothing. */
+export function detach(): void {
+  assert(load<i32>(row, L.ROW_CLAIM) == 0 && load<i32>(row, L.ROW_ROUND) == 0 && load<i32>(row, L.ROW_FLUSH) == 0);
+  atomic.sub<i32>(row, L.ROW_LIVE, L.ROW_STATUS);
+}
+
+// -- Requests: a user's thread posts, a service thread takes and answers. --------------------------------------------
+
+/** Posts a request for service class 0 (flushers) or 1 (the file worker) and rings: its slot, or −1 if all are taken. */
+export function post(serviceClass: i32, kind: i32, file: i32, a: i32, b: i32): i32 {
+  for (let slot = 0; slot < L.REQUESTS; slot++) {
+    const at = row + <usize>(slot * L.REQUEST_BYTES);
+    if (atomic.load<i32>(at, L.REQUEST_STATE) != L.REQUEST_FREE) continue;
+    atomic.store<i32>(at, kind, L.REQUEST_KIND);
+    atomic.store<i32>(at, file, L.REQUEST_FILE);
+    atomic.store<i32>(at, a, L.REQUEST_A);
+    atomic.store<i32>(at, b, L.REQUEST_B);
+    atomic.store<i32>(at, L.REQUEST_PENDING, L.REQUEST_STATE);
+    atomic.or<i32>(row + <usize>(serviceClass << 2), 1 << slot, L.ROW_PENDING);
+    ring(serviceClass);
+    return slot;
+  }
+  return -1;
+}
+
+/** Wakes the service threads of a class. */
+export function ring(serviceClass: i32): void {
+  const at = <usize>(serviceClass << 2);
+  atomic.add<i32>(at, 1, L.HEADER_BELL);
+  atomic.notify(at + L.HEADER_BELL, -1);
+}
+
+/**
+ * Takes a request of the class from row `from` or a later one: 1 with OUT = row, slot, kind, file, a, b; or 0. Callers
+ * start at another row each time, so that no thread starves the others.
+ */
+export function take(serviceClass: i32, from: i32): i32 {
+  for (let n = 0; n < rows; n++) {
+    const id = (from + n) % rows;
+    const at = rowAt(id);
+    const pendingAt = at + <usize>(serviceClass << 2);
+    let pending = atomic.load<i32>(pendingAt, L.ROW_PENDING);
+    while (pending != 0) {
+      const slot = ctz(pending);
+      pending &= pending - 1;
+      const request = at + <usize>(slot * L.REQUEST_BYTES);
+      if (atomic.cmpxchg<i32>(request, L.REQUEST_PENDING, L.REQUEST_RUNNING, L.REQUEST_STATE) != L.REQUEST_PENDING) continue;
+      // Section.
+      atomic.store<i32>(request, me + 1, L.REQUEST_SERVER);
+      atomic.and<i32>(pendingAt, ~(1 << slot), L.ROW_PENDING);
+      out(0, id);
+      out(1, slot);
+      out(2, atomic.load<i32>(request, L.REQUEST_KIND));
+      out(3, atomic.load<i32>(request, L.REQUEST_FILE));
+      out(4, atomic.load<i32>(request, L.REQUEST_A));
+      out(5, atomic.load<i32>(request, L.REQUEST_B));
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/** Answers a request that this service thread took, and wakes its owner. */
+export function answer(id: i32, slot: i32, result: i32, resultB: i32): void {
+  const at = rowAt(id);
+  const request = at + <usize>(slot * L.REQUEST_BYTES);
+  // Section.
+  atomic.store<i32>(request, result, L.REQUEST_RESULT);
+  atomic.store<i32>(request, resultB, L.REQUEST_RESULT_B);
+  atomic.store<i32>(request, L.REQUEST_DONE, L.REQUEST_STATE);
+  atomic.add<i32>(at, 1, L.ROW_WAKE);
+  atomic.notify(at + L.ROW_WAKE, -1);
+}
+
+/** Collects the answer to this owner's request: 1 with OUT = result, resultB, and the slot is free; or 0, not yet. */
+export function collect(slot: i32): i32 {
+  const request = row + <usize>(slot * L.REQUEST_BYTES);
+  if (atomic.load<i32>(request, L.REQUEST_STATE) != L.REQUEST_DONE) return 0;
+  out(0, atomic.load<i32>(request, L.REQUEST_RESULT));
+  out(1, atomic.load<i32>(request, L.REQUEST_RESULT_B));
+  atomic.store<i32>(request, L.REQUEST_FREE, L.REQUEST_STATE);
+  return 1;
+}
+
+// -- Staging areas: owner + 1 in the area's own word is claim and journal in one. ------------------------------------
+
+/** Claims a staging area at or after `from`, or −1. Flushers start at 1: area 0 is kept for fsync. */
+export function claimStaging(from: i32): i32 {
+  const areas = load<i32>(L.HEADER_STAGING_AREAS);
+  for (let area = areas - 1; area >= from; area--) {
+    if (atomic.cmpxchg<i32>(<usize>(area << 2), 0, me + 1, L.HEADER_STAGING) == 0) return area;
+  }
+  return -1;
+}
+
+export function releaseStaging(area: i32): void {
+  atomic.store<i32>(<usize>(area << 2), 0, L.HEADER_STAGING);
+  atomic.add<i32>(0, 1, L.HEADER_STAGING_WAKE);
+  atomic.notify(L.HEADER_STAGING_WAKE, -1);
+}
+
+// -- Path areas: from the posting of an open to the moment the file worker has read the path. -----------------------
+
+export function claimPath(): i32 {
+  while (true) {
+    const used = atomic.load<i32>(0, L.HEADER_PATHS);
+    const area = ctz(~used);
+    if (area >= L.PATH_AREAS) return -1;
+    if (atomic.cmpxchg<i32>(0, used, used | (1 << area), L.HEADER_PATHS) == used) return area;
+  }
+}
+
+export function releasePath(area: i32): void {
+  atomic.and<i32>(0, ~(1 << area), L.HEADER_PATHS);
+  atomic.add<i32>(0, 1, L.HEADER_PATHS_WAKE);
+  atomic.notify(L.HEADER_PATHS_WAKE, -1);
+}
+
+/** Moves the coarse clock. */
+export function tick(now: i32): void {
+  atomic.store<i32>(0, now, L.HEADER_CLOCK);
+}
+
+/** Opens, closes the cache's life; wakes every service thread. */
+export function setLife(life: i32): void {
+  atomic.store<i32>(0, life, L.HEADER_LIFE);
+  ring(0);
+  ring(1);
+}
+
+export function id(): i32 {
+  return me;
+}

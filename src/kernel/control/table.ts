@@ -1,0 +1,282 @@
+// The lookup table. Readers are lock-free: they walk a bucket while it may change, so what they find is a candidate
+// whose identity is checked again under a pin, and what they miss is only believed when the bucket's sequence stood
+// still. Each change of a bucket is one straight-line section: CAS of the sequence to odd, one or two stores, the
+// sequence to even. It has no dead holder, and whoever finds it odd may spin.
+//
+// BUCKET_SEQ pairs with itself: a changer's last store is the even sequence; `missed` reads it before and after its walk.
+import * as L from '../layout';
+import { bucketAt, count, epochAt, fileAt, frameAt, frameMask, groups, hashOf, homeOf, me, out, row, stable, unstableWordAt, wakeFrame, frames } from './words';
+
+/** Frames in the longest overflow chain that a walk follows; a longer one is a bug, or a walk that lost its way. */
+const MAX_CHAIN = 4096;
+
+// @ts-ignore: decorator
+@inline function isPage(at: usize, file: i32, index: i32): bool {
+  return atomic.load<i32>(at, L.FRAME_INDEX) == index && atomic.load<i32>(at, L.FRAME_FILE) == file;
+}
+
+/** The frame that seemed to hold the page at some moment of the walk, or MISS. */
+// @ts-ignore: decorator
+@inline export function find(bucket: usize, hash: i32, file: i32, index: i32): i32 {
+  const tag = hash & ~frameMask;
+  let entry = homeOf(hash);
+  for (let n = 0; n < L.ENTRIES; n++) {
+    const e = atomic.load<i32>(bucket + (<usize>entry << 2), L.BUCKET_ENTRIES);
+    if ((e & ~frameMask) == tag && (e & frameMask) != 0) {
+      const frame = (e & frameMask) - 1;
+      if (isPage(frameAt(frame), file, index)) return frame;
+    }
+    entry = entry == L.ENTRIES - 1 ? 0 : entry + 1;
+  }
+  return findInChain(bucket, file, index);
+}
+
+function findInChain(bucket: usize, file: i32, index: i32): i32 {
+  let link = atomic.load<i32>(bucket, L.BUCKET_OVERFLOW);
+  for (let n = 0; n < MAX_CHAIN && link != 0; n++) {
+    const at = frameAt(link - 1);
+    if (isPage(at, file, index)) return link - 1;
+    link = atomic.load<i32>(at, L.FRAME_LINK);
+  }
+  return L.MISS;
+}
+
+/** The frame that holds the page, a candidate, or MISS. Takes nothing. */
+export function lookup(file: i32, index: i32): i32 {
+  const hash = hashOf(file, index);
+  return find(bucketAt(hash), hash, file, index);
+}
+
+/**
+ * Gives the frame that this owner has claimed the identity (file, index), in the table, still CLAIMED: whoever looks
+ * the page up from now on waits for this fill. EXISTS if the page has a frame: the claim stays, detached.
+ */
+export function install(file: i32, index: i32): i32 {
+  const frame = load<i32>(row, L.ROW_CLAIM) - 1;
+  assert(frame >= 0 && load<i32>(row, L.ROW_CLAIM_STAGE) == L.STAGE_DETACHED);
+  const at = frameAt(frame);
+  assert((atomic.load<i32>(at) & (L.CLAIMED | L.VALID)) == L.CLAIMED);
+  const hash = hashOf(file, index);
+  const bucket = bucketAt(hash);
+  const value = (hash & ~frameMask) | (frame + 1);
+  while (true) {
+    const seq = atomic.load<i32>(bucket, L.BUCKET_SEQ);
+    if (seq & 1) continue; // a straight-line section of another thread: over in nanoseconds, unless it is preempted
+    const other = find(bucket, hash, file, index);
+    if (other >= 0) {
+      out(0, other);
+      return L.EXISTS;
+    }
+    let entry = homeOf(hash);
+    let free = -1;
+    for (let n = 0; n < L.ENTRIES; n++) {
+      if (atomic.load<i32>(bucket + (<usize>entry << 2), L.BUCKET_ENTRIES) == 0) {
+        free = entry;
+        break;
+      }
+      entry = entry == L.ENTRIES - 1 ? 0 : entry + 1;
+    }
+    const head = atomic.load<i32>(bucket, L.BUCKET_OVERFLOW);
+    const place = free >= 0 ? bucket + (<usize>free << 2) + L.BUCKET_ENTRIES : bucket + L.BUCKET_OVERFLOW;
+    const entryValue = free >= 0 ? value : frame + 1;
+    atomic.store<i32>(at, free >= 0 ? 0 : head, L.FRAME_LINK);
+    const fileRow = fileAt(file);
+    if (atomic.cmpxchg<i32>(bucket, seq, seq + 1, L.BUCKET_SEQ) == seq) {
+      // Section: the sequence stood still since the walk, so the miss is confirmed and the free entry is free.
+      atomic.store<i32>(at, index, L.FRAME_INDEX);
+      atomic.store<i32>(at, file, L.FRAME_FILE);
+      atomic.store<i32>(place, entryValue);
+      atomic.add<i32>(fileRow, 1, L.FILE_RESIDENT);
+      store<i32>(row, load<i32>(row, L.GAUGE_RESIDENT) + 1, L.GAUGE_RESIDENT);
+      atomic.store<i32>(row, L.STAGE_FILLING, L.ROW_CLAIM_STAGE);
+      atomic.store<i32>(bucket, seq + 2, L.BUCKET_SEQ);
+      return 0;
+    }
+  }
+}
+
+/**
+ * Takes the frame that this owner has claimed out of the table, so that it has no identity. Its group's epoch moves
+ * first: a scanner that is about to forget a file's group (dirty.ts) then sees that its look at the frame is out of date.
+ */
+export function detachClaim(): void {
+  const frame = load<i32>(row, L.ROW_CLAIM) - 1;
+  const at = frameAt(frame);
+  const file = atomic.load<i32>(at, L.FRAME_FILE);
+  const index = atomic.load<i32>(at, L.FRAME_INDEX);
+  const hash = hashOf(file, index);
+  const bucket = bucketAt(hash);
+  const fileRow = fileAt(file);
+  const bit = 1 << (frame & 31);
+  atomic.add<i32>(epochAt(frame), 1, L.GROUP_EPOCH);
+  while (true) {
+    const seq = atomic.load<i32>(bucket, L.BUCKET_SEQ);
+    if (seq & 1) continue;
+    let place: usize = 0;
+    let value = 0;
+    for (let entry = 0; entry < L.ENTRIES; entry++) {
+      const e = atomic.load<i32>(bucket + (<usize>entry << 2), L.BUCKET_ENTRIES);
+      if ((e & frameMask) == frame + 1) place = bucket + (<usize>entry << 2) + L.BUCKET_ENTRIES;
+    }
+    if (place == 0) {
+      // In the overflow chain: unlink it there. The chain moves only with the sequence.
+      let before = bucket + L.BUCKET_OVERFLOW;
+      let link = atomic.load<i32>(before);
+      for (let n = 0; n < MAX_CHAIN && link != 0 && link != frame + 1; n++) {
+        before = frameAt(link - 1) + L.FRAME_LINK;
+        link = atomic.load<i32>(before);
+      }
+      if (link != frame + 1) {
+        if (atomic.load<i32>(bucket, L.BUCKET_SEQ) != seq) continue;
+        unreachable(); // a claimed frame with an identity is in the table
+      }
+      place = before;
+      value = atomic.load<i32>(at, L.FRAME_LINK);
+    }
+    if (atomic.cmpxchg<i32>(bucket, seq, seq + 1, L.BUCKET_SEQ) == seq) {
+      // Section.
+      atomic.store<i32>(place, value);
+      atomic.store<i32>(at, -1, L.FRAME_FILE);
+      atomic.store<i32>(at, 0, L.FRAME_COVER);
+      atomic.and<i32>(unstableWordAt(frame), ~bit, L.UNSTABLE_BITS);
+      atomic.sub<i32>(fileRow, 1, L.FILE_RESIDENT);
+      store<i32>(row, load<i32>(row, L.GAUGE_RESIDENT) - 1, L.GAUGE_RESIDENT);
+      atomic.store<i32>(row, L.STAGE_DETACHED, L.ROW_CLAIM_STAGE);
+      atomic.store<i32>(bucket, seq + 2, L.BUCKET_SEQ);
+      break;
+    }
+  }
+}
+
+// -- Claims ----------------------------------------------------------------------------------------------------------
+
+/**
+ * Tries to claim `frame`: VALID, and neither dirty, in writeback, updating nor pinned; or free. Use counts are the
+ * policy's business. True if this owner has it now: the old identity is gone, ROW_CLAIM_STAGE is DETACHED.
+ */
+// @ts-ignore: decorator
+@inline function tryClaim(frame: i32, at: usize, s: i32): bool {
+  if (atomic.cmpxchg<i32>(at, s, (s & L.WAITERS) | (s & L.VALID) | L.CLAIMED, L.FRAME_STATE) != s) return false;
+  // Section: the claim and its journal.
+  atomic.store<i32>(at, me + 1, L.FRAME_CLAIMER);
+  atomic.store<i32>(row, frame + 1, L.ROW_CLAIM);
+  atomic.store<i32>(row, s & L.VALID ? L.STAGE_TAKEN : L.STAGE_DETACHED, L.ROW_CLAIM_STAGE);
+  return true;
+}
+
+/** Ends this owner's claim: the frame goes to `state` (VALID: filled, or given back; 0: free), all who wait wake. */
+// @ts-ignore: decorator
+@inline function endClaim(at: usize, state: i32): void {
+  atomic.add<i32>(at, 1, L.FRAME_VERSION);
+  while (true) {
+    const s = atomic.load<i32>(at, L.FRAME_STATE);
+    if (atomic.cmpxchg<i32>(at, s, state, L.FRAME_STATE) == s) {
+      // Section.
+      atomic.store<i32>(row, 0, L.ROW_CLAIM);
+      if (s & L.WAITERS) wakeFrame(at);
+      return;
+    }
+  }
+}
+
+const NOT_CLAIMABLE = L.DIRTY | L.WRITEBACK | L.CLAIMED | L.UPDATING | L.ORPHAN | L.PIN_MASK;
+
+/**
+ * Sweeps for a frame to take (CLOCK: a used page loses a use and stays) and claims it: the frame id, detached, or
+ * NO_FRAME with what the sweep saw in OUT: pinned, dirty and not pinned, unstable, busy; and a file with dirty, one
+ * with unstable pages (−1: none). Bounded: fails only after enough steps to bring every use count to zero.
+ * Another policy takes the place of this function; claim, stability and detaching are not its business.
+ */
+export function reclaim(): i32 {
+  assert(load<i32>(row, L.ROW_CLAIM) == 0);
+  let pinned = 0;
+  let dirty = 0;
+  let unstable = 0;
+  let busy = 0;
+  let dirtyFile = -1;
+  let unstableFile = -1;
+  const steps = frames * 4 + 4;
+  for (let n = 0; n < steps; n++) {
+    const frame = <i32>(<u32>atomic.add<i32>(0, 1, L.HEADER_HAND) % <u32>frames);
+    const at = frameAt(frame);
+    const s = atomic.load<i32>(at, L.FRAME_STATE);
+    if (s & NOT_CLAIMABLE) {
+      if (s & L.PIN_MASK) pinned++;
+      else if (s & L.DIRTY) {
+        dirty++;
+        dirtyFile = atomic.load<i32>(at, L.FRAME_FILE);
+      } else busy++;
+      continue;
+    }
+    if (s & L.USE_MASK) {
+      atomic.cmpxchg<i32>(at, s, s - L.USE_ONE, L.FRAME_STATE);
+      continue;
+    }
+    if (!tryClaim(frame, at, s)) continue;
+    if ((s & L.VALID) == 0) return frame;
+    // The claim stands, so no writeback can begin: only now is "stable" an answer that stays true.
+    const file = atomic.load<i32>(at, L.FRAME_FILE);
+    if (!stable(at, file)) {
+      endClaim(at, L.VALID);
+      unstable++;
+      unstableFile = file;
+      continue;
+    }
+    detachClaim();
+    count(L.COUNT_RECLAIMS);
+    return frame;
+  }
+  out(0, pinned);
+  out(1, dirty);
+  out(2, unstable);
+  out(3, busy);
+  out(4, dirtyFile);
+  out(5, unstableFile);
+  return L.NO_FRAME;
+}
+
+/** Claims and detaches `frame` if it holds a stable clean page that nobody holds. For closing; 1 if taken. */
+export function evict(frame: i32): i32 {
+  const at = frameAt(frame);
+  const s = atomic.load<i32>(at, L.FRAME_STATE);
+  if ((s & L.VALID) == 0 || s & NOT_CLAIMABLE || !tryClaim(frame, at, s)) return 0;
+  if (!stable(at, atomic.load<i32>(at, L.FRAME_FILE))) {
+    endClaim(at, L.VALID);
+    return 0;
+  }
+  detachClaim();
+  endClaim(at, 0);
+  return 1;
+}
+
+/** The claimed frame holds its page now. */
+export function fillDone(): void {
+  const at = frameAt(load<i32>(row, L.ROW_CLAIM) - 1);
+  assert(load<i32>(row, L.ROW_CLAIM_STAGE) == L.STAGE_FILLING);
+  assert((atomic.load<i32>(at) & ~L.WAITERS) == L.CLAIMED);
+  count(L.COUNT_FILLS);
+  endClaim(at, L.VALID | L.USE_ONE);
+}
+
+/** Gives the claimed frame up, whatever its stage: it is free, and each who waits for the page tries for itself. */
+export function abandonClaim(): void {
+  const at = frameAt(load<i32>(row, L.ROW_CLAIM) - 1);
+  if (load<i32>(row, L.ROW_CLAIM_STAGE) == L.STAGE_FILLING) detachClaim();
+  endClaim(at, 0);
+}
+
+/** How many frames hold a page that was written and is not yet covered by a successful flush. */
+export function countUnstable(): i32 {
+  let n = 0;
+  for (let group = 0; group < groups; group++) {
+    let bits = atomic.load<i32>(unstableWordAt(group << 5), L.UNSTABLE_BITS);
+    while (bits != 0) {
+      const frame = (group << 5) + ctz(bits);
+      bits &= bits - 1;
+      const at = frameAt(frame);
+      const file = atomic.load<i32>(at, L.FRAME_FILE);
+      if (file >= 0 && !stable(at, file)) n++;
+    }
+  }
+  return n;
+}

@@ -1,0 +1,322 @@
+/*
+ * The layout of the control memory: one shared WebAssembly memory with every word that threads coordinate by.
+ * Page bytes live elsewhere, in the data memories.
+ *
+ *   byte 0         8192        9216
+ *   +--------------+-----------+---------+--------+-------+------+---------+--------+--------+-------+-------+
+ *   | never used   | header    | buckets | frames | dirty | epoch| unstable| file   | file   | rows  | paths |
+ *   | (null guard) |           | (64 B)  | (64 B) | bits  | words| bits    | bits   | rows   |       |       |
+ *   +--------------+-----------+---------+--------+-------+------+---------+--------+--------+-------+-------+
+ *
+ * Frames are grouped by 32: one dirty word, one unstable word and one claim epoch per group. A file's own bits
+ * say which groups may hold a dirty frame of that file (level 1: a bit per group; level 2: a bit per level-1 word).
+ *
+ * Every field has its own byte offset, unique over all structures: a base pointer is kept *biased* (reduced by the
+ * structure's first offset), so that each atomic instruction in the compiled module names its field by its
+ * immediate. The test of straight-line sections relies on this.
+ *
+ * This file is compiled by AssemblyScript (kernel/control) and by TypeScript. Hence: constants, no annotations.
+ */
+
+// -- The state word of a frame: one i32, so that each decision is one compare-and-swap. ------------------------------
+
+/** The frame holds the bytes of the page that `FRAME_FILE`, `FRAME_INDEX` name. */
+export const VALID = 1;
+/** The page is newer than the store; nobody has begun to write that newer content. */
+export const DIRTY = 2;
+/** Somebody (`FRAME_WRITER`) has the sole right to write this page to the store now. */
+export const WRITEBACK = 4;
+/** The frame is being filled, or taken from its page, by `FRAME_CLAIMER`. */
+export const CLAIMED = 8;
+/** Somebody (`FRAME_UPDATER`) has the sole right to change this page by the CPU. */
+export const UPDATING = 16;
+/** Somebody sleeps on `FRAME_WAKE`: the next transition that could please a sleeper clears this bit and wakes all. */
+export const WAITERS = 32;
+/** The page was cut off by truncate while it was pinned. */
+export const ORPHAN = 64;
+/** A copy for writeback lost too often: no update may begin. Valid only together with WRITEBACK. */
+export const HOLD = 128;
+/** 2-bit use count for replacement. */
+export const USE_ONE = 256;
+export const USE_MASK = 768;
+/** Write pins: 10 bits, exact. A full counter is an error, never a carry. */
+export const WRITE_ONE = 1024;
+export const WRITE_MASK = 1047552;
+/** Read pins: 12 bits, exact. */
+export const READ_ONE = 1048576;
+export const READ_MASK = -1048576;
+export const PIN_MASK = -1024;
+
+// -- Frame descriptor: one 64-byte line. ---------------------------------------------------------------------------
+
+export const FRAME_BYTES = 64;
+export const FRAME_STATE = 0;
+/** Moves before the drop of a write pin and before the end of a claim: a view that sees it move starts again. */
+export const FRAME_VERSION = 4;
+/** Wake sequence: sleepers wait for it to move. */
+export const FRAME_WAKE = 8;
+/** File id, −1 when the frame has no identity. Changes only under CLAIMED. */
+export const FRAME_FILE = 12;
+/** Page index, an u32. Changes only under CLAIMED. */
+export const FRAME_INDEX = 16;
+/** Next frame + 1 in the bucket's overflow chain; written under the bucket's sequence. */
+export const FRAME_LINK = 20;
+/** Owner + 1 while CLAIMED, else stale. */
+export const FRAME_CLAIMER = 24;
+/** Owner + 1 while WRITEBACK, else stale. */
+export const FRAME_WRITER = 28;
+/** Owner + 1 while UPDATING, else stale. */
+export const FRAME_UPDATER = 32;
+/** Reading of the cache's coarse clock (ms) when the page last became dirty. */
+export const FRAME_DIRTIED_AT = 36;
+/** Number of the flush that covers the last write of this page, 0 if it was never written since its fill. */
+export const FRAME_COVER = 40;
+/** Even: bytes whole. Odd: half changed by an update. A pin never moves it. */
+export const FRAME_USEQ = 44;
+/** Counts writebacks begun: tells a write pin whether one began while it was held. */
+export const FRAME_WRITEBACKS = 48;
+
+// -- Bucket: one 64-byte line of the lookup table: a sequence, an overflow head, 14 entries. --------------------------
+
+export const BUCKET_BYTES = 64;
+export const BUCKET_BIAS = 64;
+/** Even: at rest. Odd: being changed, in one straight-line section. Moves with every change. */
+export const BUCKET_SEQ = 64;
+/** First frame + 1 of the keys that found no entry free. */
+export const BUCKET_OVERFLOW = 68;
+/** Entry: tag (the hash's high bits) and frame + 1 (the low bits); 0 when free. */
+export const BUCKET_ENTRIES = 72;
+export const ENTRIES = 14;
+
+// -- Row: what one owner (an attached thread) holds, so that its death can be survived. -----------------------------
+
+export const ROW_BIAS = 128;
+/** Generation and status: `generation * 4 + status`. */
+export const ROW_STATUS = 128;
+export const ROW_FREE = 0;
+export const ROW_LIVE = 1;
+export const ROW_STARTING = 2;
+/** What the owner is: a user's thread, a flusher, the file worker. */
+export const ROW_KIND = 132;
+export const KIND_USER = 0;
+export const KIND_FLUSHER = 1;
+export const KIND_FILES = 2;
+/** OS thread id and start time (clock ticks since boot), 0 where they can't be read. */
+export const ROW_TID = 136;
+export const ROW_START_LO = 140;
+export const ROW_START_HI = 144;
+/** `worker_threads.threadId`. */
+export const ROW_THREAD = 148;
+/** Moves when one of the row's requests is done. */
+export const ROW_WAKE = 152;
+/** Bit per request that waits for a service thread, one word per service class. */
+export const ROW_PENDING = 156;
+export const ROW_PENDING_FILES = 160;
+/** Frame + 1 that this owner has CLAIMED. */
+export const ROW_CLAIM = 164;
+export const ROW_CLAIM_STAGE = 168;
+/** The claimed frame still has its old identity in the table. */
+export const STAGE_TAKEN = 1;
+/** The claimed frame has no identity. */
+export const STAGE_DETACHED = 2;
+/** The claimed frame has its new identity in the table and is being filled. */
+export const STAGE_FILLING = 3;
+/** File + 1 whose round this owner leads. */
+export const ROW_ROUND = 172;
+/** File + 1 whose flush lock this owner holds. */
+export const ROW_FLUSH = 176;
+/** Results of a kernel call beside its return value; private to the owner. */
+export const ROW_OUT = 180;
+export const OUT_WORDS = 8;
+/** Stack of open views: frame, useq, version; private to the owner. */
+export const ROW_VIEWS = 212;
+export const VIEW_BYTES = 12;
+export const VIEW_DEPTH = 16;
+/** Monotonic counters: low and high word each. Written by the owner alone. */
+export const ROW_COUNTERS = 404;
+export const COUNT_HITS = 404;
+export const COUNT_MISSES = 412;
+export const COUNT_FILLS = 420;
+export const COUNT_RECLAIMS = 428;
+export const COUNT_DIRTIED = 436;
+export const COUNT_BOUNCED = 444;
+export const COUNT_SKIPPED = 452;
+export const COUNT_WRITTEN = 460;
+export const COUNT_FLUSHES = 468;
+export const COUNT_FSYNCS = 476;
+export const COUNT_THROTTLES = 484;
+export const COUNT_ORPHANS = 492;
+export const COUNT_ERRORS = 500;
+/** Gauges: this owner's share, which may be negative; the sum over all rows is the gauge. */
+export const GAUGE_RESIDENT = 508;
+export const GAUGE_DIRTY = 512;
+export const GAUGE_PINNED_DIRTY = 516;
+export const GAUGE_WRITEBACK = 520;
+/** Requests to service threads. */
+export const ROW_REQUESTS = 524;
+export const REQUESTS = 16;
+export const REQUEST_BYTES = 32;
+export const REQUEST_STATE = 524;
+export const REQUEST_FREE = 0;
+export const REQUEST_PENDING = 1;
+export const REQUEST_RUNNING = 2;
+export const REQUEST_DONE = 3;
+export const REQUEST_KIND = 528;
+export const REQUEST_FILE = 532;
+export const REQUEST_A = 536;
+export const REQUEST_B = 540;
+export const REQUEST_RESULT = 544;
+export const REQUEST_RESULT_B = 548;
+export const REQUEST_SERVER = 552;
+/** Frames in WRITEBACK by this owner: `(frame + 1) * 2 + bounced`, 0 when free. */
+export const ROW_WRITEBACKS = 1036;
+export const WRITEBACKS = 64;
+/** Pins: `frame * 4 + mode`; a free slot holds `~next free slot`. */
+export const ROW_PINS = 1292;
+export const PIN_READ = 1;
+export const PIN_WRITE = 2;
+
+// -- File row. -------------------------------------------------------------------------------------------------------
+
+export const FILE_BIAS = 40960;
+export const FILE_BYTES = 256;
+/** Handles and background users; −1: the row is free or being closed. */
+export const FILE_REFS = 40960;
+/** Moves each time the row is given to another file. */
+export const FILE_GENERATION = 40964;
+/** Descriptors + 1: for reading, for writing and flushing. */
+export const FILE_FD_READ = 40968;
+export const FILE_FD_WRITE = 40972;
+export const FILE_DEV_LO = 40976;
+export const FILE_DEV_HI = 40980;
+export const FILE_INO_LO = 40984;
+export const FILE_INO_HI = 40988;
+export const FILE_FLAGS = 40992;
+/** Created by Pinfold; its directory entry is not yet synced. */
+export const FLAG_CREATED = 1;
+/** Size in bytes: two words behind a sequence (odd while they change). */
+export const FILE_SIZE_SEQ = 40996;
+export const FILE_SIZE_LO = 41000;
+export const FILE_SIZE_HI = 41004;
+/** Odd while a failed flush makes unstable pages dirty again. */
+export const FILE_FAIL_SEQ = 41008;
+/** Number of the last flush begun, and of the last that succeeded. */
+export const FILE_BEGUN = 41012;
+export const FILE_FLUSHED = 41016;
+/** Owner + 1 of the one flush that may run. */
+export const FILE_FLUSH_LOCK = 41020;
+/** Moves when a writeback of this file failed or was recovered. */
+export const FILE_WB_FAIL = 41024;
+/** Counts pages written; and its value when the last successful flush began. */
+export const FILE_WRITES = 41028;
+export const FILE_WRITES_FLUSHED = 41032;
+/** Ticket of the round that callers may still join; the last that ended; owner + 1 of the one that leads. */
+export const FILE_ROUND_OPEN = 41036;
+export const FILE_ROUND_DONE = 41040;
+export const FILE_ROUND_LEADER = 41044;
+/** Wake sequence of the file: rounds, flushes. */
+export const FILE_WAKE = 41048;
+/** Frames that carry this file id. */
+export const FILE_RESIDENT = 41052;
+/** Errors from outside of any round: a count, and the last one's errno. */
+export const FILE_ERROR_SEQ = 41056;
+export const FILE_ERRNO = 41060;
+/** Odd while a scanner clears a summary bit, in one straight-line section. */
+export const FILE_CLEAR_SEQ = 41064;
+/** Coarse clock before which flushers leave this file alone after an error. */
+export const FILE_RETRY_AT = 41068;
+/** Outcomes of the last rounds, by ticket: ticket, errno, pages, bounced, flushes. */
+export const FILE_RESULTS = 41088;
+export const RESULTS = 4;
+export const RESULT_BYTES = 20;
+export const RESULT_TICKET = 41088;
+export const RESULT_ERRNO = 41092;
+export const RESULT_PAGES = 41096;
+export const RESULT_BOUNCED = 41100;
+export const RESULT_FLUSHES = 41104;
+
+// -- Bitmaps. --------------------------------------------------------------------------------------------------------
+
+/** Bit per frame: dirty, or about to be. */
+export const DIRTY_BITS = 49152;
+/** Per group of 32 frames: moves before a frame of the group gets another identity. */
+export const GROUP_EPOCH = 49156;
+/** Bit per frame: written since its fill; stable or not is told by FRAME_COVER. */
+export const UNSTABLE_BITS = 49160;
+/** Per file: bit per group, bit per word of those. */
+export const FILE_GROUPS = 49164;
+export const FILE_SUMMARY = 49168;
+
+// -- Header. ---------------------------------------------------------------------------------------------------------
+
+export const HEADER_BYTES = 1024;
+export const HEADER_MAGIC = 8192;
+export const MAGIC = 1346981446;
+/** Moves with every change of this file that changes a meaning. */
+export const LAYOUT_VERSION = 1;
+export const HEADER_VERSION = 8196;
+/** Whether the cache is open: attached threads look here on their slow paths. */
+export const HEADER_LIFE = 8200;
+export const LIFE_OPEN = 1;
+export const LIFE_CLOSING = 2;
+export const LIFE_CLOSED = 3;
+export const HEADER_FRAMES = 8204;
+export const HEADER_FRAME_BITS = 8208;
+export const HEADER_BUCKET_MASK = 8212;
+export const HEADER_ROWS = 8216;
+export const HEADER_ROW_BYTES = 8220;
+export const HEADER_MAX_PINS = 8224;
+export const HEADER_FILES = 8228;
+export const HEADER_FILE_WORDS = 8232;
+export const HEADER_FILE_SUMMARY_WORDS = 8236;
+/** Non-zero: a page stays dirty all the time it is write-pinned. */
+export const HEADER_KEEP = 8240;
+export const HEADER_AT_BUCKETS = 8244;
+export const HEADER_AT_FRAMES = 8248;
+export const HEADER_AT_DIRTY = 8252;
+export const HEADER_AT_EPOCHS = 8256;
+export const HEADER_AT_UNSTABLE = 8260;
+export const HEADER_AT_GROUPS = 8264;
+export const HEADER_AT_SUMMARY = 8268;
+export const HEADER_AT_FILES = 8272;
+export const HEADER_AT_ROWS = 8276;
+export const HEADER_AT_PATHS = 8280;
+export const HEADER_SERVICE_ROWS = 8284;
+export const HEADER_STAGING_AREAS = 8288;
+/** Where the sweep stands: a line of its own, every miss moves it. */
+export const HEADER_HAND = 8320;
+/** Rung for flushers, for the file worker. */
+export const HEADER_BELL = 8384;
+export const HEADER_BELL_FILES = 8388;
+/** Coarse clock: ms since the cache was created, moved on by flushers. */
+export const HEADER_CLOCK = 8392;
+export const HEADER_STAGING_WAKE = 8448;
+/** Owner + 1 per staging area. */
+export const HEADER_STAGING = 8452;
+export const MAX_STAGING = 32;
+/** Bit per path area in use, and its wake sequence. */
+export const HEADER_PATHS_WAKE = 8640;
+export const HEADER_PATHS = 8644;
+export const PATH_AREAS = 8;
+export const PATH_BYTES = 4096;
+
+// -- What kernel calls return when it is neither a frame nor a slot. --------------------------------------------------
+
+export const MISS = -1;
+/** The page's frame is CLAIMED or being updated: wait for frame OUT[0]. */
+export const BUSY = -2;
+/** This owner holds as many pins as it may. */
+export const NO_PIN_SLOT = -3;
+/** The frame's pin counter is full. */
+export const PIN_COUNT_FULL = -4;
+export const NOT_PINNED = -5;
+/** The sweep found no frame to take: OUT tells why. */
+export const NO_FRAME = -6;
+/** The page has a frame already. */
+export const EXISTS = -7;
+export const TOO_DEEP = -8;
+/** start writeback: the page is clean / pinned and the policy skips those / of another file. */
+export const CLEAN = -9;
+export const PINNED = -10;
+export const GONE = -11;
+export const NO_ROW = -12;

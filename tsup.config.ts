@@ -1,0 +1,36 @@
+import { defineConfig } from 'tsup';
+import { inlineServices } from './scripts/inline-services';
+
+export default defineConfig([
+  {
+    name: 'library',
+    tsconfig: 'tsconfig.build.json',
+    entry: { index: 'src/index.ts', harness: 'src/harness.ts' },
+    format: ['esm', 'cjs'],
+    target: 'node20',
+    platform: 'node',
+    splitting: true, // index and harness share their state (ESM only; tests import ESM)
+    // tsup sets `baseUrl`, which TypeScript 6 reports as deprecated. The harness is not published and
+    // type-checks against its source (tsconfig `paths`), so only the index needs declarations.
+    dts: { entry: { index: 'src/index.ts' }, compilerOptions: { ignoreDeprecations: '6.0' } },
+    sourcemap: true,
+    clean: true,
+    loader: { '.wasm': 'binary' },
+    esbuildPlugins: [inlineServices()],
+  },
+  {
+    name: 'bench',
+    tsconfig: 'tsconfig.build.json',
+    entry: { main: 'bench/main.ts', roles: 'bench/roles.ts' },
+    outDir: 'bench/dist',
+    format: ['esm'],
+    target: 'node20',
+    platform: 'node',
+    splitting: true,
+    sourcemap: true,
+    clean: true,
+    // Bare imports stay. `pinfold` and `#harness` are the built package, found through `exports` and `imports` of package.json at run time.
+    // (tsconfig.build.json: no `paths`, or they would be bundled from source.)
+    skipNodeModulesBundle: true,
+  },
+]);

@@ -1,0 +1,19 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const dist = (file: string) => fileURLToPath(new URL(`./dist/${file}`, import.meta.url));
+
+export default defineConfig({
+  // Vite does not resolve a package's reference to itself.
+  resolve: { alias: { pinfold: dist('index.js'), '#harness': dist('harness.js') } },
+  test: {
+    include: ['test/**/*.test.ts'],
+    setupFiles: ['scripts/coverage-setup.ts'],
+    pool: 'forks', // tests start worker threads of their own
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    // Node itself loads the build: untouched code, one instance, and coverage that maps back to src.
+    server: { deps: { external: [/\/dist\/[^/]+\.js$/] } },
+  },
+});
