@@ -26,7 +26,7 @@ export const VALID = 1;
 export const DIRTY = 2;
 /** Somebody (`FRAME_WRITER`) has the sole right to write this page to the store now. */
 export const WRITEBACK = 4;
-/** The frame is being filled, or taken from its page, by `FRAME_CLAIMER`. */
+/** The frame is being filled, or taken from its page, by `FRAME_CLAIMER`; what VALID says then is the stage's. */
 export const CLAIMED = 8;
 /** Somebody (`FRAME_UPDATER`) has the sole right to change this page by the CPU. */
 export const UPDATING = 16;
@@ -73,7 +73,10 @@ export const FRAME_DIRTIED_AT = 36;
 export const FRAME_COVER = 40;
 /** Even: bytes whole. Odd: half changed by an update. A pin never moves it. */
 export const FRAME_USEQ = 44;
-/** Counts writebacks begun: tells a write pin whether one began while it was held. */
+/**
+ * Counts writebacks; moves when one has published all about its end, before the CAS that drops WRITEBACK. Who waits for
+ * one of them to end so knows it from the next; who drops a write pin knows whether one ran meanwhile.
+ */
 export const FRAME_WRITEBACKS = 48;
 
 // -- Bucket: one 64-byte line of the lookup table: a sequence, an overflow head, 14 entries. --------------------------

@@ -8,12 +8,28 @@ import { find } from './table';
 /** Head of this owner's list of free pin slots; `maxPins` when all are taken. */
 let freePin: i32 = 0;
 let viewDepth: i32 = 0;
+/** A lookup missed and its caller has not come back yet: when it does, that is not one more hit. */
+let missed: i32 = 0;
+
+// @ts-ignore: decorator
+@inline function countMiss(): i32 {
+  missed++;
+  count(L.COUNT_MISSES);
+  return L.MISS;
+}
+
+// @ts-ignore: decorator
+@inline function countHit(): void {
+  if (missed == 0) count(L.COUNT_HITS);
+  else missed--;
+}
 
 /** Makes the pin slots of a row that this thread just took one list of free slots. */
 export function clearPins(): void {
   for (let slot = 0; slot < maxPins; slot++) store<i32>(row + (<usize>slot << 2), ~(slot + 1), L.ROW_PINS);
   freePin = 0;
   viewDepth = 0;
+  missed = 0;
 }
 
 /**
@@ -28,7 +44,7 @@ export function pin(file: i32, index: i32): i32 {
   const bucket = bucketAt(hash);
   while (true) {
     const frame = find(bucket, hash, file, index);
-    if (frame < 0) return L.MISS;
+    if (frame < 0) return countMiss();
     const at = frameAt(frame);
     let s = atomic.load<i32>(at, L.FRAME_STATE);
     let pinned = false;
@@ -55,7 +71,7 @@ export function pin(file: i32, index: i32): i32 {
       continue; // freed or cut off since the walk
     }
     if (atomic.load<i32>(at, L.FRAME_INDEX) == index && atomic.load<i32>(at, L.FRAME_FILE) == file) {
-      count(L.COUNT_HITS);
+      countHit();
       return slot;
     }
     unpin(slot, 0);
@@ -135,7 +151,7 @@ export function viewOpen(file: i32, index: i32): i32 {
   const bucket = bucketAt(hash);
   while (true) {
     const frame = find(bucket, hash, file, index);
-    if (frame < 0) return L.MISS;
+    if (frame < 0) return countMiss();
     const at = frameAt(frame);
     const s = atomic.load<i32>(at, L.FRAME_STATE);
     if ((s & VIEWABLE) != L.VALID) {
@@ -155,7 +171,7 @@ export function viewOpen(file: i32, index: i32): i32 {
     store<i32>(entry, useq, L.ROW_VIEWS + 4);
     store<i32>(entry, version, L.ROW_VIEWS + 8);
     viewDepth++;
-    count(L.COUNT_HITS);
+    countHit();
     return frame;
   }
 }

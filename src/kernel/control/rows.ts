@@ -1,6 +1,6 @@
 // Rows (owners), their requests to service threads, staging areas and path areas.
 import * as L from '../layout';
-import { become, me, out, readHeader, row, rowAt, rows } from './words';
+import { become, count, me, out, readHeader, row, rowAt, rows } from './words';
 import { clearPins } from './pins';
 
 /**
@@ -90,23 +90,27 @@ export function take(serviceClass: i32, from: i32): i32 {
 }
 
 /** Answers a request that this service thread took, and wakes its owner. */
-export function answer(id: i32, slot: i32, result: i32, resultB: i32): void {
+export function answer(id: i32, slot: i32, result: i32, b: i32, c: i32, d: i32): void {
   const at = rowAt(id);
   const request = at + <usize>(slot * L.REQUEST_BYTES);
   // Section.
   atomic.store<i32>(request, result, L.REQUEST_RESULT);
-  atomic.store<i32>(request, resultB, L.REQUEST_RESULT_B);
+  atomic.store<i32>(request, b, L.REQUEST_RESULT_B);
+  atomic.store<i32>(request, c, L.REQUEST_A);
+  atomic.store<i32>(request, d, L.REQUEST_B);
   atomic.store<i32>(request, L.REQUEST_DONE, L.REQUEST_STATE);
   atomic.add<i32>(at, 1, L.ROW_WAKE);
   atomic.notify(at + L.ROW_WAKE, -1);
 }
 
-/** Collects the answer to this owner's request: 1 with OUT = result, resultB, and the slot is free; or 0, not yet. */
+/** Collects the answer to this owner's request: 1 with OUT = the answer's four words, and the slot is free; or 0, not yet. */
 export function collect(slot: i32): i32 {
   const request = row + <usize>(slot * L.REQUEST_BYTES);
   if (atomic.load<i32>(request, L.REQUEST_STATE) != L.REQUEST_DONE) return 0;
   out(0, atomic.load<i32>(request, L.REQUEST_RESULT));
   out(1, atomic.load<i32>(request, L.REQUEST_RESULT_B));
+  out(2, atomic.load<i32>(request, L.REQUEST_A));
+  out(3, atomic.load<i32>(request, L.REQUEST_B));
   atomic.store<i32>(request, L.REQUEST_FREE, L.REQUEST_STATE);
   return 1;
 }
@@ -157,6 +161,7 @@ export function setLife(life: i32): void {
   ring(1);
 }
 
-export function id(): i32 {
-  return me;
+/** Adds one to a counter of this owner (a COUNT_ offset). */
+export function bump(counter: i32): void {
+  count(counter);
 }

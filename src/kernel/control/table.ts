@@ -55,7 +55,7 @@ export function install(file: i32, index: i32): i32 {
   const frame = load<i32>(row, L.ROW_CLAIM) - 1;
   assert(frame >= 0 && load<i32>(row, L.ROW_CLAIM_STAGE) == L.STAGE_DETACHED);
   const at = frameAt(frame);
-  assert((atomic.load<i32>(at) & (L.CLAIMED | L.VALID)) == L.CLAIMED);
+  assert((atomic.load<i32>(at, L.FRAME_STATE) & L.CLAIMED) != 0);
   const hash = hashOf(file, index);
   const bucket = bucketAt(hash);
   const value = (hash & ~frameMask) | (frame + 1);
@@ -253,7 +253,7 @@ export function evict(frame: i32): i32 {
 export function fillDone(): void {
   const at = frameAt(load<i32>(row, L.ROW_CLAIM) - 1);
   assert(load<i32>(row, L.ROW_CLAIM_STAGE) == L.STAGE_FILLING);
-  assert((atomic.load<i32>(at) & ~L.WAITERS) == L.CLAIMED);
+  assert((atomic.load<i32>(at, L.FRAME_STATE) & ~(L.WAITERS | L.VALID)) == L.CLAIMED);
   count(L.COUNT_FILLS);
   endClaim(at, L.VALID | L.USE_ONE);
 }

@@ -1,7 +1,7 @@
 // Writeback of one page, and the file's flushes: what "on stable storage" means.
 import * as L from '../layout';
 import {
-  account, count, dirtyWordAt, fileAt, frameAt, groups, keep, me, noteDirtied, out, row, rowAt, rows, setDirtyBits, stable,
+  account, count, dirtyWordAt, fileAt, frameAt, groups, keep, me, noteDirtied, out, row, rowAt, setDirtyBits, stable,
   unstableWordAt, wakeFile, wakeFrame,
 } from './words';
 
@@ -40,7 +40,6 @@ export function startWriteback(frame: i32, file: i32, slot: i32, skipPinned: i32
       break;
     }
   }
-  atomic.add<i32>(at, 1, L.FRAME_WRITEBACKS);
   // The bit goes after DIRTY and before the copy; then DIRTY is read again (see setDirtyBits, its counterpart).
   if ((after & L.DIRTY) == 0) {
     const word = dirtyWordAt(frame);
@@ -66,6 +65,7 @@ function giveBack(slot: i32): void {
   const file = atomic.load<i32>(at, L.FRAME_FILE);
   setDirtyBits(frame, file);
   atomic.add<i32>(fileAt(file), 1, L.FILE_WB_FAIL);
+  atomic.add<i32>(at, 1, L.FRAME_WRITEBACKS);
   while (true) {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
     const after = (s & ~(L.WRITEBACK | L.WAITERS | L.HOLD)) | L.DIRTY;
@@ -98,6 +98,7 @@ export function endWriteback(slot: i32, failSeq: i32): void {
   atomic.or<i32>(unstableWordAt(frame), 1 << (frame & 31), L.UNSTABLE_BITS);
   atomic.add<i32>(fileRow, 1, L.FILE_WRITES);
   const again = i32(atomic.load<i32>(fileRow, L.FILE_FAIL_SEQ) != failSeq);
+  atomic.add<i32>(at, 1, L.FRAME_WRITEBACKS);
   while (true) {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
     assert((s & L.WRITEBACK) != 0);
@@ -303,9 +304,4 @@ export function noteError(file: i32, errno: i32, retryAt: i32): void {
   atomic.store<i32>(at, errno, L.FILE_ERRNO);
   atomic.store<i32>(at, retryAt, L.FILE_RETRY_AT);
   atomic.add<i32>(at, 1, L.FILE_ERROR_SEQ);
-}
-
-/** Rows in use at the end of the table don't matter to scans: how many rows there are. */
-export function rowCount(): i32 {
-  return rows;
 }

@@ -1,0 +1,155 @@
+// The asynchronous driver: the event loop goes on. Sleeps are Atomics.waitAsync; work that does I/O goes to service threads.
+import * as L from '../kernel/layout';
+import type { Kernel } from '../kernel/kernel';
+import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
+import { closedError } from './sync';
+
+/** A pending waitAsync can't be cancelled: it lives this long at most, then its waiters look again and re-arm, in ms. */
+const REARM_MS = 1000;
+
+type WaitAsync = (
+  words: Int32Array,
+  index: number,
+  value: number,
+  timeout: number,
+) => { async: boolean; value: string | Promise<string> };
+const waitAsync = (Atomics as unknown as { waitAsync: WaitAsync }).waitAsync;
+
+export class AsyncDriver {
+  readonly #kernel: Kernel;
+  /** One pending waitAsync a word, shared by all who wait for it in this thread. */
+  readonly #sleeps = new Map<number, Promise<unknown>>();
+  /** waitAsync keeps no event loop alive; this timer does while anything is pending. */
+  readonly #alive: NodeJS.Timeout;
+  #pending = 0;
+  #posted = 0;
+  /** Requests that wait for one of the row's request slots. */
+  readonly #queue: (() => void)[] = [];
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    this.#alive = setInterval(() => {}, 2 ** 30).unref();
+  }
+
+  /** Stops keeping time. Nothing may be pending. */
+  stop(): void {
+    clearInterval(this.#alive);
+  }
+
+  /** How many protocols are under way. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Runs a protocol to its end. */
+  async run<T>(protocol: Protocol<T>): Promise<T> {
+    if (this.#pending++ === 0) this.#alive.ref();
+    try {
+      let step = protocol.next();
+      while (!step.done) {
+        let result: number | Answer;
+        try {
+          result = await this.#perform(step.value);
+        } catch (error) {
+          step = protocol.throw(error);
+          continue;
+        }
+        step = protocol.next(result as number & Answer);
+      }
+      return step.value;
+    } finally {
+      if (--this.#pending === 0) this.#alive.unref();
+    }
+  }
+
+  async #perform(effect: Effect): Promise<number | Answer> {
+    if (effect.kind === 'wait') {
+      await this.#sleep(effect.at, effect.seq, effect.timeoutMs);
+      return 0;
+    }
+    if (effect.kind === 'ask') return await this.ask(effect.request);
+    throw new Error(`I/O effect '${effect.kind}' on an event loop: it belongs behind a request`);
+  }
+
+  /** Has a service thread do the work. */
+  async ask(request: Request): Promise<Answer> {
+    const kernel = this.#kernel;
+    const { service, kind, file, a, b } = request;
+    // One request slot stays free for a synchronous call of this thread, which could not wait for these to be collected.
+    while (this.#posted >= L.REQUESTS - 1) await new Promise<void>((resolve) => this.#queue.push(resolve));
+    this.#posted++;
+    const slot = kernel.control.post(service, kind, file, a, b);
+    const wakeAt = kernel.rowAt(kernel.owner) + L.ROW_WAKE;
+    try {
+      for (;;) {
+        const seq = kernel.load(wakeAt);
+        if (kernel.control.collect(slot) === 1) {
+          return [kernel.out(0), kernel.out(1), kernel.out(2), kernel.out(3)];
+        }
+        await this.#sleep(wakeAt, seq, REARM_MS);
+      }
+    } finally {
+      this.#posted--;
+      this.#queue.shift()?.();
+    }
+  }
+
+  async #sleep(at: number, seq: number, timeoutMs: number): Promise<void> {
+    if (this.#kernel.load(L.HEADER_LIFE) === L.LIFE_CLOSED) throw closedError();
+    const shared = this.#sleeps.get(at) ?? this.#arm(at, seq);
+    if (shared === undefined) return;
+    if (timeoutMs >= REARM_MS) {
+      await shared;
+      return;
+    }
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([shared, new Promise((resolve) => (timer = setTimeout(resolve, Math.ceil(timeoutMs))))]);
+    clearTimeout(timer);
+  }
+
+  #arm(at: number, seq: number): Promise<unknown> | undefined {
+    const { async: pending, value } = waitAsync(this.#kernel.words, at >> 2, seq, REARM_MS);
+    if (!pending) return undefined; // the word has moved already
+    const shared = (value as Promise<string>).then(() => this.#sleeps.delete(at));
+    this.#sleeps.set(at, shared);
+    return shared;
+  }
+}
+
+/**
+ * Ends the caller's wait for `work` at a timeout or an abort. The work goes on; what it ends with then is dropped.
+ */
+export async function bounded<T>(
+  work: Promise<T>,
+  what: { timeout?: number; signal?: AbortSignal },
+  errors: { timeout: () => Error; aborted: (reason: unknown) => Error },
+): Promise<T> {
+  const { timeout, signal } = what;
+  if (timeout === undefined && signal === undefined) return await work;
+  work.catch(() => {}); // heard by nobody once the caller has gone
+  const cleanups: (() => void)[] = [];
+  try {
+    const ends: Promise<T>[] = [work];
+    if (timeout !== undefined) {
+      ends.push(
+        new Promise((_, reject) => {
+          const timer = setTimeout(() => reject(errors.timeout()), timeout);
+          cleanups.push(() => clearTimeout(timer));
+        }),
+      );
+    }
+    if (signal !== undefined) {
+      ends.push(
+        new Promise((_, reject) => {
+          const onAbort = () => reject(errors.aborted(signal.reason));
+          if (signal.aborted) onAbort();
+          signal.addEventListener('abort', onAbort, { once: true });
+          cleanups.push(() => signal.removeEventListener('abort', onAbort));
+        }),
+      );
+    }
+    return await Promise.race(ends);
+  } finally {
+    for (const cleanup of cleanups) cleanup();
+  }
+}

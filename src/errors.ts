@@ -1,0 +1,104 @@
+import { getSystemErrorMap, getSystemErrorName } from 'node:util';
+
+/** Every code that an error of this library can carry. */
+export type PinfoldErrorCode =
+  /** An option is unknown, of the wrong type or out of range. */
+  | 'ERR_PINFOLD_OPTION'
+  /** An argument is of the wrong type. */
+  | 'ERR_PINFOLD_ARGUMENT'
+  /** An index, position or size is negative, fractional, not a number, or past what there is. */
+  | 'ERR_PINFOLD_RANGE'
+  /** The cache, the file handle or this thread's attachment is closed. */
+  | 'ERR_PINFOLD_CLOSED'
+  /** The handle was opened with mode 'r'. */
+  | 'ERR_PINFOLD_READ_ONLY'
+  /** A call of the operating system failed: `cause` says which and how. Nothing that was written is lost. */
+  | 'ERR_PINFOLD_IO'
+  /** Every frame is pinned, or dirty and not writable: there is no room for another page. */
+  | 'ERR_PINFOLD_FULL'
+  /** This thread holds `maxPinsPerThread` pins. */
+  | 'ERR_PINFOLD_PIN_LIMIT'
+  /** One page has as many pins as can be counted (4,095 read pins, 1,023 write pins). */
+  | 'ERR_PINFOLD_PIN_COUNT'
+  /** The page was unpinned already. */
+  | 'ERR_PINFOLD_UNPINNED'
+  /** Pins are live: the message lists them. Nothing was changed; try again when they are dropped. */
+  | 'ERR_PINFOLD_BUSY'
+  /** What was given is no handle of a cache, or one of another version of this library. */
+  | 'ERR_PINFOLD_HANDLE'
+  /** `maxThreads` threads are attached. */
+  | 'ERR_PINFOLD_THREADS'
+  /** `maxFiles` files are open or have pages in the cache. */
+  | 'ERR_PINFOLD_FILES'
+  /** `fsync` with policy 'block' waited longer than its timeout for a write pin; the message names its holder. */
+  | 'ERR_PINFOLD_PIN_TIMEOUT'
+  /** The caller's timeout passed. The work goes on. */
+  | 'ERR_PINFOLD_TIMEOUT'
+  /** The caller's signal was aborted; `cause` is its reason. The work goes on. */
+  | 'ERR_PINFOLD_ABORTED'
+  /** The file is open in this process with other options, or in another cache. */
+  | 'ERR_PINFOLD_CONFLICT'
+  /** A callback returned a promise, or nested deeper than views can. */
+  | 'ERR_PINFOLD_CALLBACK';
+
+/** What every error thrown or rejected by Pinfold has in common. */
+export interface PinfoldError extends Error {
+  code: PinfoldErrorCode;
+}
+
+function withCode<E extends Error>(error: E, code: PinfoldErrorCode, cause?: unknown): E & PinfoldError {
+  const result = Object.assign(error, { code });
+  if (cause !== undefined) Object.defineProperty(result, 'cause', { value: cause, configurable: true });
+  Error.captureStackTrace(result, withCode);
+  return result;
+}
+
+export function pinfoldError(code: PinfoldErrorCode, message: string, cause?: unknown): PinfoldError {
+  return withCode(new Error(message), code, cause);
+}
+
+export function typeError(code: PinfoldErrorCode, message: string): PinfoldError {
+  return withCode(new TypeError(message), code);
+}
+
+export function rangeError(code: PinfoldErrorCode, message: string): PinfoldError {
+  return withCode(new RangeError(message), code);
+}
+
+/** Shows an offending value in a message: short, and told apart by type ('4096' is no number). */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return value.length > 60 ? `'${value.slice(0, 57)}…'` : `'${value}'`;
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null) {
+    return Array.isArray(value) ? 'an array' : `an object (${value.constructor?.name ?? 'no prototype'})`;
+  }
+  return String(value);
+}
+
+/** An error as Node's `fs` makes it, from the errno that a service thread or a store reported (positive). */
+export function systemError(errno: number, syscall: string, path?: string): NodeJS.ErrnoException {
+  const code = errnoName(errno);
+  const text = getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error';
+  const error: NodeJS.ErrnoException = new Error(`${code}: ${text}, ${syscall}${path ? ` '${path}'` : ''}`);
+  error.errno = -errno;
+  error.code = code;
+  error.syscall = syscall;
+  if (path !== undefined) error.path = path;
+  return error;
+}
+
+/** 'EIO' for 5. */
+export function errnoName(errno: number): string {
+  try {
+    return getSystemErrorName(-errno);
+  } catch {
+    return `errno ${errno}`;
+  }
+}
+
+/** An I/O error: what was tried, on what, and the system's error as `cause`. */
+export function ioError(what: string, errno: number, syscall: string, path?: string): PinfoldError {
+  const cause = systemError(errno, syscall, path);
+  return pinfoldError('ERR_PINFOLD_IO', `${what}: ${cause.message}`, cause);
+}

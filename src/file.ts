@@ -1,0 +1,509 @@
+import type { Attachment } from './attachment';
+import { type AsyncDriver, bounded } from './driver/async';
+import { ioError, pinfoldError, rangeError, show, typeError } from './errors';
+import type { FileId, FrameId, PinSlot } from './kernel/kernel';
+import * as L from './kernel/layout';
+import { checkFsyncOptions, type FsyncOptions, type OpenOptions } from './options';
+import { Page } from './page';
+import { type Protocol, serviceClass } from './protocol/effects';
+import { acquire, bringIn, pinError, waitForClaim } from './protocol/fill';
+import { fsyncByService, fsyncRound, type Outcome, type PinnedPages, waitForWritePins } from './protocol/fsync';
+
+/** What an fsync did. Callers who came together share one round: they get the same figures. */
+export interface SyncReport {
+  /** Pages written by the round. */
+  pages: number;
+  /** Of those: written from a copy while they were write-pinned. */
+  bounced: number;
+  /** Flushes (fdatasync) done by the round: 0 if everything was stable already. */
+  flushes: number;
+  /** From the call to its end, in ms. */
+  durationMs: number;
+}
+
+/** What the cache gives its files. @internal */
+export interface FileContext {
+  readonly attachment: Attachment;
+  readonly driver: AsyncDriver;
+  /** Rounds that this thread has asked for and nobody has closed yet, by file: later callers join them. */
+  readonly rounds: Map<FileId, { ticket: number; outcome: Promise<Outcome> }>;
+  readonly isClosed: () => boolean;
+}
+
+/** How often a view is tried before it reads a pinned page instead. */
+const VIEW_TRIES = 8;
+/** Page indexes are 32-bit: files up to 16 TiB with pages of 4 KiB. */
+const PAGES_MAX = 2 ** 32;
+/** Fills that one prefetch has under way at a time. */
+const PREFETCH_WIDTH = 8;
+/** A writer rings for flushers once in so many pages. */
+const RING_EVERY = 64;
+
+/** An open file of the cache, for the thread that opened it. Other threads open it for themselves and share its pages. */
+export class CachedFile {
+  /** The path it was opened by. */
+  readonly path: string;
+  readonly mode: 'r' | 'r+';
+  /** Bytes a page. */
+  readonly pageSize: number;
+  readonly #context: FileContext;
+  readonly #attachment: Attachment;
+  readonly #id: FileId;
+  #closed = false;
+  /** Errors from outside of rounds that this handle has told of. */
+  #errorsSeen: number;
+  #sinceRing = 0;
+
+  /** @internal */
+  constructor(context: FileContext, id: FileId, path: string, options: Required<OpenOptions>) {
+    this.#context = context;
+    this.#attachment = context.attachment;
+    this.#id = id;
+    this.path = path;
+    this.mode = options.mode;
+    this.pageSize = this.#attachment.geometry.pageSize;
+    this.#errorsSeen = this.#attachment.kernel.fileWord(id, L.FILE_ERROR_SEQ);
+  }
+
+  /** The file's size in bytes, what was written and not yet synced included. */
+  get size(): number {
+    this.#check();
+    return this.#attachment.kernel.size(this.#id);
+  }
+
+  // -- view ----------------------------------------------------------------------------------------------------------
+
+  /**
+   * Reads a page in place: calls `fn` with its bytes (in shared memory: don't store, don't keep) and returns what `fn`
+   * returns. `fn` may run more than once, since the page may change meanwhile; only a run that saw it whole counts. A
+   * fixed function and an `arg` are faster than a fresh closure. Throws ERR_PINFOLD_CALLBACK if `fn` returns a promise.
+   */
+  viewSync<T, A = undefined>(index: number, fn: (bytes: Uint8Array, arg: A) => T, arg?: A): T {
+    this.#check();
+    if (index >>> 0 !== index) throw this.#badIndex(index);
+    const { kernel, bytes } = this.#attachment;
+    const { control } = kernel;
+    for (let n = 0; n < VIEW_TRIES; n++) {
+      const frame = control.viewOpen(this.#id, index | 0);
+      if (frame < 0) {
+        this.#viewMissed(index, frame);
+        continue;
+      }
+      let result: T;
+      try {
+        result = fn(bytes.of(frame), arg as A);
+      } catch (error) {
+        if (control.viewClose() === 1) throw error;
+        continue; // it may have thrown over bytes that were never together
+      }
+      if (control.viewClose() === 1) {
+        if (isThenable(result)) throw notSynchronous('view');
+        return result;
+      }
+    }
+    // Too many changes under it: on a pinned page, from a copy.
+    const slot = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, 'read'));
+    return this.#viewPinned(slot, fn, arg as A);
+  }
+
+  /** As `viewSync`; a page that is not in the cache is brought in by a service thread. */
+  async view<T, A = undefined>(index: number, fn: (bytes: Uint8Array, arg: A) => T, arg?: A): Promise<T> {
+    this.#check();
+    this.#checkIndex(index);
+    if (this.#attachment.kernel.control.lookup(this.#id, index | 0) >= 0) {
+      const slot = this.#attachment.kernel.control.pin(this.#id, index | 0);
+      if (slot >= 0) return this.#viewHeld(slot, index, fn, arg as A);
+    }
+    const slot = await this.#run(acquire(this.#attachment, this.#id, index, 'read'));
+    return this.#viewHeld(slot, index, fn, arg as A);
+  }
+
+  /** A view of a page that a pin keeps in the cache, so that it can't miss. Drops the pin. */
+  #viewHeld<T, A>(slot: PinSlot, index: number, fn: (bytes: Uint8Array, arg: A) => T, arg: A): T {
+    try {
+      return this.viewSync(index, fn, arg);
+    } finally {
+      this.#attachment.kernel.control.unpin(slot, 0);
+    }
+  }
+
+  #viewPinned<T, A>(slot: PinSlot, fn: (bytes: Uint8Array, arg: A) => T, arg: A): T {
+    const { kernel, bytes } = this.#attachment;
+    const copy = new Uint8Array(this.pageSize);
+    try {
+      copy.set(bytes.of(kernel.frameOfPin(slot)));
+    } finally {
+      kernel.control.unpin(slot, 0);
+    }
+    const result = fn(copy, arg);
+    if (isThenable(result)) throw notSynchronous('view');
+    return result;
+  }
+
+  #viewMissed(index: number, status: number): void {
+    this.#checkIndex(index);
+    const { kernel, sync } = this.#attachment;
+    if (status === L.MISS) sync.run(bringIn(this.#attachment, this.#id, index));
+    else if (status === L.BUSY) sync.run(waitForClaim(this.#attachment, kernel.out(0) as FrameId));
+    else throw pinfoldError('ERR_PINFOLD_CALLBACK', `views nest ${L.VIEW_DEPTH} deep at the most`);
+  }
+
+  // -- pin -----------------------------------------------------------------------------------------------------------
+
+  /**
+   * Pins a page: it stays in its frame, at one address, until `unpin`. Mode 'write' lets something outside the program's
+   * control store into `page.bytes` meanwhile. Throws ERR_PINFOLD_RANGE past the last page (extend by `write`),
+   * ERR_PINFOLD_READ_ONLY, ERR_PINFOLD_PIN_LIMIT, ERR_PINFOLD_FULL, ERR_PINFOLD_IO.
+   */
+  pinSync(index: number, mode: 'read' | 'write' = 'read'): Page {
+    const slot = this.#pinHit(index, mode);
+    if (slot !== undefined) return new Page(this.#attachment, slot, index, mode);
+    const acquired = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, mode));
+    return new Page(this.#attachment, acquired, index, mode);
+  }
+
+  /** As `pinSync`; a page that is not in the cache is brought in by a service thread. */
+  async pin(index: number, mode: 'read' | 'write' = 'read'): Promise<Page> {
+    const slot = this.#pinHit(index, mode) ?? (await this.#run(acquire(this.#attachment, this.#id, index, mode)));
+    return new Page(this.#attachment, slot, index, mode);
+  }
+
+  /** Pins a page that is in the cache; undefined if it is not, or is just being brought in. */
+  tryPin(index: number, mode: 'read' | 'write' = 'read'): Page | undefined {
+    const slot = this.#pinHit(index, mode);
+    return slot === undefined ? undefined : new Page(this.#attachment, slot, index, mode);
+  }
+
+  #pinHit(index: number, mode: 'read' | 'write'): PinSlot | undefined {
+    this.#check();
+    if (mode !== 'read') this.#checkWriteMode(mode);
+    if (index >>> 0 !== index) throw this.#badIndex(index);
+    const { control } = this.#attachment.kernel;
+    const slot = control.pin(this.#id, index | 0);
+    if (slot >= 0) {
+      if (mode === 'read' || control.makeWritePin(slot) === 0) return slot;
+      control.unpin(slot, 0);
+      throw pinfoldError('ERR_PINFOLD_PIN_COUNT', `page ${index} has 1,023 write pins: no more can be counted`);
+    }
+    if (slot === L.MISS || slot === L.BUSY) {
+      this.#checkIndex(index); // a page in the cache is within the file; only now is the size worth a look
+      return undefined;
+    }
+    throw pinError(this.#attachment, index, slot);
+  }
+
+  // -- read and write ------------------------------------------------------------------------------------------------
+
+  /** Reads bytes from `position` into `target`: how many, fewer than `target.length` at the end of the file. */
+  readSync(target: Uint8Array, position: number): number {
+    this.#check();
+    checkBytes('target', target);
+    checkPosition(position);
+    const length = Math.max(0, Math.min(target.length, this.#attachment.kernel.size(this.#id) - position));
+    for (let done = 0; done < length; ) done += this.#readPage(target, done, length, position + done);
+    return length;
+  }
+
+  /** As `readSync`; pages that are not in the cache are brought in by a service thread. */
+  async read(target: Uint8Array, position: number): Promise<number> {
+    this.#check();
+    checkBytes('target', target);
+    checkPosition(position);
+    const length = Math.max(0, Math.min(target.length, this.#attachment.kernel.size(this.#id) - position));
+    for (let done = 0; done < length; ) {
+      const index = Math.floor((position + done) / this.pageSize);
+      if (this.#attachment.kernel.control.lookup(this.#id, index | 0) < 0) {
+        const slot = await this.#run(acquire(this.#attachment, this.#id, index, 'read'));
+        try {
+          done += this.#readPage(target, done, length, position + done);
+        } finally {
+          this.#attachment.kernel.control.unpin(slot, 0);
+        }
+      } else done += this.#readPage(target, done, length, position + done);
+    }
+    return length;
+  }
+
+  /** Copies what one page has of the range: the bytes copied. */
+  #readPage(target: Uint8Array, done: number, length: number, position: number): number {
+    const index = Math.floor(position / this.pageSize);
+    const from = position - index * this.pageSize;
+    const n = Math.min(this.pageSize - from, length - done);
+    const { kernel, bytes } = this.#attachment;
+    const { control } = kernel;
+    for (let tries = 0; tries < VIEW_TRIES; tries++) {
+      const frame = control.viewOpen(this.#id, index | 0);
+      if (frame < 0) {
+        this.#viewMissed(index, frame);
+        continue;
+      }
+      const page = bytes.of(frame);
+      target.set(n === this.pageSize ? page : page.subarray(from, from + n), done);
+      if (control.viewClose() === 1) return n;
+    }
+    const slot = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, 'read'));
+    try {
+      target.set(bytes.of(kernel.frameOfPin(slot)).subarray(from, from + n), done);
+    } finally {
+      control.unpin(slot, 0);
+    }
+    return n;
+  }
+
+  /**
+   * Writes all of `source` at `position` into the cache: how many bytes. Extends the file if it ends behind. What is
+   * written is on stable storage when an `fsync` called afterwards resolves.
+   */
+  writeSync(source: Uint8Array, position: number): number {
+    this.#checkWrite(source, position);
+    for (let done = 0; done < source.length; ) {
+      const index = Math.floor((position + done) / this.pageSize);
+      const slot = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, 'write'));
+      done += this.#writePage(slot, source, done, position + done);
+    }
+    return source.length;
+  }
+
+  /** As `writeSync`; pages that are not in the cache are brought in by a service thread. */
+  async write(source: Uint8Array, position: number): Promise<number> {
+    this.#checkWrite(source, position);
+    for (let done = 0; done < source.length; ) {
+      const index = Math.floor((position + done) / this.pageSize);
+      const slot = await this.#run(acquire(this.#attachment, this.#id, index, 'write'));
+      done += this.#writePage(slot, source, done, position + done);
+    }
+    return source.length;
+  }
+
+  #writePage(slot: PinSlot, source: Uint8Array, done: number, position: number): number {
+    const { kernel, bytes } = this.#attachment;
+    const from = position % this.pageSize;
+    const n = Math.min(this.pageSize - from, source.length - done);
+    const page = bytes.of(kernel.frameOfPin(slot));
+    page.set(n === source.length ? source : source.subarray(done, done + n), from);
+    // The size before the pin: a writeback of this page, once it is clean again, must not cut it short.
+    if (position + n > kernel.size(this.#id)) kernel.setSize(this.#id, position + n, false);
+    kernel.control.unpin(slot, 1);
+    if (++this.#sinceRing >= RING_EVERY) {
+      this.#sinceRing = 0;
+      kernel.control.ring(serviceClass.flushers); // they look whether the background limit is passed
+    }
+    return n;
+  }
+
+  #checkWrite(source: Uint8Array, position: number): void {
+    this.#check();
+    this.#checkWriteMode('write');
+    checkBytes('source', source);
+    checkPosition(position);
+    const end = position + source.length;
+    if (end > PAGES_MAX * this.pageSize || !Number.isSafeInteger(end)) {
+      throw rangeError('ERR_PINFOLD_RANGE', `a write of ${source.length} bytes at ${position} ends past the largest file`);
+    }
+  }
+
+  /** Brings pages into the cache: those of `count` from `index` on that the file has. */
+  async prefetch(index: number, count: number): Promise<void> {
+    const pages = this.#absent(index, count);
+    const work = async () => {
+      for (let page = pages.next(); !page.done; page = pages.next()) {
+        await this.#run(bringIn(this.#attachment, this.#id, page.value));
+      }
+    };
+    await Promise.all(Array.from({ length: PREFETCH_WIDTH }, work));
+  }
+
+  /** As `prefetch`, in place. */
+  prefetchSync(index: number, count: number): void {
+    for (const page of this.#absent(index, count)) {
+      this.#attachment.sync.run(bringIn(this.#attachment, this.#id, page));
+    }
+  }
+
+  *#absent(index: number, count: number): Generator<number, undefined> {
+    this.#check();
+    if (index >>> 0 !== index) throw this.#badIndex(index);
+    if (!Number.isSafeInteger(count) || count < 0) {
+      throw rangeError('ERR_PINFOLD_RANGE', `count must be a whole number from 0 on, got ${show(count)}`);
+    }
+    const { control } = this.#attachment.kernel;
+    const end = Math.min(index + count, Math.ceil(this.size / this.pageSize));
+    for (let page = index; page < end; page++) if (control.lookup(this.#id, page | 0) < 0) yield page;
+  }
+
+  // -- fsync ---------------------------------------------------------------------------------------------------------
+
+  /**
+   * Makes every byte stable that was stored by a write, or under a write pin dropped, before this call, whichever thread's.
+   * Bytes under a live write pin are written as they are now and once more after the pin drops. Rejects with
+   * ERR_PINFOLD_IO if something could not be written: then it is dirty still, and the next fsync that resolves means what
+   * it says. An error from the background since the last fsync of this handle is reported here, once.
+   */
+  async fsync(options?: FsyncOptions): Promise<SyncReport> {
+    this.#check();
+    const { policy, timeout, signal } = checkFsyncOptions(options, this.#attachment.options.fsyncPolicy);
+    const started = performance.now();
+    if (signal?.aborted) throw aborted(signal.reason);
+    const until = signal === undefined ? {} : { signal };
+    if (policy === 'block') {
+      const limit = timeout ?? this.#attachment.options.blockTimeoutMs;
+      const pins = this.#run(waitForWritePins(this.#attachment, this.#id, limit, () => performance.now()));
+      await bounded(pins, until, { timeout: () => timedOut(timeout), aborted });
+    }
+    const left = timeout === undefined ? {} : { timeout: Math.max(0, timeout - (performance.now() - started)) };
+    const outcome = await bounded(this.#round(), { ...until, ...left }, { timeout: () => timedOut(timeout), aborted });
+    return this.#report(outcome, started);
+  }
+
+  /**
+   * As `fsync`, in place: this thread does the round's I/O, or waits for the thread that does. `timeout` bounds the waits
+   * for others; a round that this thread leads is finished.
+   */
+  fsyncSync(options?: FsyncOptions): SyncReport {
+    this.#check();
+    const { policy, timeout, signal } = checkFsyncOptions(options, this.#attachment.options.fsyncPolicy);
+    const started = performance.now();
+    if (signal?.aborted) throw aborted(signal.reason);
+    return this.#report(this.#fsyncInPlace(policy === 'block', 'bounce', started, timeout), started);
+  }
+
+  /** One round for this thread's callers, run by a flusher. */
+  async #round(): Promise<Outcome> {
+    const { kernel } = this.#attachment;
+    const { rounds } = this.#context;
+    const joined = rounds.get(this.#id);
+    const ticket = kernel.fileWord(this.#id, L.FILE_ROUND_OPEN);
+    if (joined?.ticket === ticket) return await joined.outcome;
+    const outcome = this.#run(fsyncByService(this.#attachment, this.#id));
+    rounds.set(this.#id, { ticket, outcome });
+    try {
+      return await outcome;
+    } finally {
+      if (rounds.get(this.#id)?.outcome === outcome) rounds.delete(this.#id);
+    }
+  }
+
+  #fsyncInPlace(block: boolean, pinned: PinnedPages, started: number, timeout: number | undefined): Outcome {
+    const { sync, options } = this.#attachment;
+    const now = () => performance.now();
+    if (block) sync.run(waitForWritePins(this.#attachment, this.#id, timeout ?? options.blockTimeoutMs, now));
+    const giveUp = () => {
+      if (timeout !== undefined && now() - started >= timeout) throw timedOut(timeout);
+    };
+    return sync.run(fsyncRound(this.#attachment, this.#id, pinned, giveUp));
+  }
+
+  #report(outcome: Outcome, started: number): SyncReport {
+    const { kernel } = this.#attachment;
+    const [errno, pages, bounced, flushes] = outcome;
+    const errors = kernel.fileWord(this.#id, L.FILE_ERROR_SEQ);
+    const earlier = errors !== this.#errorsSeen;
+    this.#errorsSeen = errors;
+    if (errno !== 0) throw ioError(`fsync of '${this.path}' failed; what it could not write is dirty still`, errno, 'fsync', this.path);
+    if (earlier) {
+      const cause = kernel.fileWord(this.#id, L.FILE_ERRNO);
+      throw ioError(
+        `writing '${this.path}' in the background failed since the last fsync; nothing is lost, and this fsync wrote it`,
+        cause,
+        'write',
+        this.path,
+      );
+    }
+    kernel.control.bump(L.COUNT_FSYNCS);
+    return { pages, bounced, flushes, durationMs: performance.now() - started };
+  }
+
+  /** For the harness's control only: an fsync that passes write-pinned pages over, and so lies. @internal */
+  fsyncSkipping(): SyncReport {
+    this.#check();
+    const started = performance.now();
+    return this.#report(this.#fsyncInPlace(false, 'skip', started, undefined), started);
+  }
+
+  /** For the harness's micro-benchmarks only. @internal */
+  get engine(): { attachment: Attachment; id: FileId } {
+    return { attachment: this.#attachment, id: this.#id };
+  }
+
+  // -- close ---------------------------------------------------------------------------------------------------------
+
+  /** Closes this handle. Does not imply fsync: dirty pages stay in the cache and are written in time. Pins stay valid. */
+  async close(): Promise<void> {
+    this.closeSync();
+  }
+
+  /** As `close`. Closing twice is no error. */
+  closeSync(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { control } = this.#attachment.kernel;
+    if (!this.#context.isClosed() && control.fileRelease(this.#id) === 0) control.ring(serviceClass.files);
+  }
+
+  // -- checks --------------------------------------------------------------------------------------------------------
+
+  #run<T>(protocol: Protocol<T>): Promise<T> {
+    return this.#context.driver.run(protocol);
+  }
+
+  #check(): void {
+    if (this.#closed || this.#context.isClosed()) {
+      const what = this.#closed ? `'${this.path}' is closed` : 'this thread has closed or detached its cache';
+      throw pinfoldError('ERR_PINFOLD_CLOSED', what);
+    }
+  }
+
+  #checkWriteMode(mode: unknown): void {
+    if (mode !== 'write') {
+      throw typeError('ERR_PINFOLD_ARGUMENT', `mode must be 'read' or 'write', got ${show(mode)}`);
+    }
+    if (this.mode === 'r') {
+      throw pinfoldError('ERR_PINFOLD_READ_ONLY', `'${this.path}' is open for reading only (mode 'r')`);
+    }
+  }
+
+  #checkIndex(index: number): void {
+    if (index >>> 0 !== index || index * this.pageSize >= this.#attachment.kernel.size(this.#id)) {
+      throw this.#badIndex(index);
+    }
+  }
+
+  #badIndex(index: unknown): Error {
+    if (typeof index !== 'number') {
+      return typeError('ERR_PINFOLD_ARGUMENT', `a page index must be a number, got ${show(index)}`);
+    }
+    const pages = Math.ceil(this.#attachment.kernel.size(this.#id) / this.pageSize);
+    const range = pages === 0 ? 'the file is empty' : `a whole number from 0 to ${pages - 1}`;
+    return rangeError('ERR_PINFOLD_RANGE', `page index ${show(index)} of '${this.path}': ${range}`);
+  }
+}
+
+function checkBytes(name: string, bytes: unknown): asserts bytes is Uint8Array {
+  if (!(bytes instanceof Uint8Array)) {
+    throw typeError('ERR_PINFOLD_ARGUMENT', `${name} must be a Uint8Array, got ${show(bytes)}`);
+  }
+}
+
+function checkPosition(position: unknown): asserts position is number {
+  if (typeof position !== 'number') {
+    throw typeError('ERR_PINFOLD_ARGUMENT', `position must be a number of bytes, got ${show(position)}`);
+  }
+  if (!Number.isSafeInteger(position) || position < 0) {
+    throw rangeError('ERR_PINFOLD_RANGE', `position must be a whole number from 0 to 2^53 - 1, got ${show(position)}`);
+  }
+}
+
+const isThenable = (value: unknown) =>
+  typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
+
+function notSynchronous(what: string): Error {
+  return typeError('ERR_PINFOLD_CALLBACK', `the callback of ${what} returned a promise: it must be done when it returns`);
+}
+
+function timedOut(timeout: number | undefined): Error {
+  return pinfoldError('ERR_PINFOLD_TIMEOUT', `fsync was not done within ${timeout} ms; it goes on`);
+}
+
+function aborted(reason: unknown): Error {
+  return pinfoldError('ERR_PINFOLD_ABORTED', 'the wait for fsync was aborted; it goes on', reason);
+}

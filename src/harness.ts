@@ -1,0 +1,67 @@
+// What the benchmark harness and the tests need and users must not have. Not in the package's exports, not published.
+import serviceSource from 'pinfold:service-harness';
+import controlWasm from '../build/kernel/control.wasm';
+import debugWasm from '../build/kernel/control.debug.wasm';
+import { PageCache, type Wiring } from './cache';
+import type { PageCacheHandle } from './attachment';
+import type { CachedFile, SyncReport } from './file';
+import type { PinSlot } from './kernel/kernel';
+import type { CacheOptions, FsyncOptions, FsyncPolicy } from './options';
+import { type Fault, faultPlan, faultyStore, heal, planFault } from './store/faulty';
+
+export type { Fault };
+export * as layout from './kernel/layout';
+
+/** The policies of design, and the control that lies. */
+export type HarnessPolicy = FsyncPolicy | 'skip';
+export type HarnessFsyncOptions = Omit<FsyncOptions, 'policy'> & { policy: HarnessPolicy };
+
+/** As `file.fsyncSync`; policy 'skip' passes write-pinned pages over. */
+export function fsyncSyncWith(file: CachedFile, options: HarnessFsyncOptions): SyncReport {
+  const { policy, ...rest } = options;
+  return policy === 'skip' ? file.fsyncSkipping() : file.fsyncSync({ ...rest, policy });
+}
+
+/** As `file.fsync`; policy 'skip' is done in place. */
+export async function fsyncWith(file: CachedFile, options: HarnessFsyncOptions): Promise<SyncReport> {
+  const { policy, ...rest } = options;
+  return policy === 'skip' ? file.fsyncSkipping() : await file.fsync({ ...rest, policy });
+}
+
+/** Pin and unpin straight through the kernel, for measuring it. */
+export function kernelOf(file: CachedFile): { pin(index: number): number; unpin(slot: number): void } {
+  const { attachment, id } = file.engine;
+  const { control } = attachment.kernel;
+  return {
+    pin: (index) => control.pin(id, index),
+    unpin: (slot) => {
+      control.unpin(slot as PinSlot, 0);
+    },
+  };
+}
+
+/** The engine below a file: the thread's attachment and the file's id. */
+export function engineOf(file: CachedFile) {
+  return file.engine;
+}
+
+export interface HarnessCache {
+  readonly cache: PageCache;
+  /** Lets calls of the store fail, in every thread of the cache. */
+  fail(fault: Fault): void;
+  heal(): void;
+}
+
+/** A cache over a store whose calls can be made to fail, by default with the kernel that asserts its invariants. */
+export async function createHarness(options?: CacheOptions, kernel: 'debug' | 'release' = 'debug'): Promise<HarnessCache> {
+  const faults = faultPlan();
+  const cache = await PageCache.createWired(options, { ...wiring, controlWasm: kernel === 'debug' ? debugWasm : controlWasm, faults });
+  return { cache, fail: (fault) => planFault(faults, fault), heal: () => heal(faults) };
+}
+
+/** Attaches another thread to such a cache. */
+export function attachHarness(handle: PageCacheHandle): PageCache {
+  return PageCache.attachWired(handle, wiring);
+}
+
+const wiring: Wiring = { controlWasm, serviceSource, storeFor: faultyStore };

@@ -1,0 +1,9 @@
+// Pinfold's public face.
+export type { PageCacheHandle } from './attachment';
+export { PageCache } from './cache';
+export type { PinfoldError, PinfoldErrorCode } from './errors';
+export type { CachedFile, SyncReport } from './file';
+export type { CacheOptions, FsyncOptions, FsyncPolicy, OpenOptions } from './options';
+export type { Page } from './page';
+export type { PageInfo, PinInfo } from './pages';
+export type { CacheStats } from './stats';

@@ -1,0 +1,246 @@
+import type { Geometry } from './geometry';
+import * as L from './layout';
+
+declare const brand: unique symbol;
+/** A slot of memory that holds a page: 0 … frames − 1. */
+export type FrameId = number & { readonly [brand]: 'frame' };
+/** A file row of the cache. */
+export type FileId = number & { readonly [brand]: 'file' };
+/** A row: an attached thread or a service thread. */
+export type OwnerId = number & { readonly [brand]: 'owner' };
+/** A pin slot of this thread's row. */
+export type PinSlot = number & { readonly [brand]: 'pin' };
+
+/** The control module's exports. Negative results are the statuses of layout.ts. */
+export interface Control {
+  attach(from: number, to: number, kind: number, tid: number, startLo: number, startHi: number, thread: number): OwnerId;
+  detach(): void;
+  pin(file: FileId, index: number): PinSlot;
+  makeWritePin(slot: PinSlot): number;
+  unpin(slot: PinSlot, dirty: number): number;
+  viewOpen(file: FileId, index: number): FrameId;
+  viewClose(): number;
+  lookup(file: FileId, index: number): FrameId;
+  prepareWait(frame: FrameId, mask: number): number;
+  reclaim(): FrameId;
+  evict(frame: FrameId): number;
+  install(file: FileId, index: number): number;
+  fillDone(): void;
+  abandonClaim(): void;
+  countUnstable(): number;
+  nextDirtyGroup(file: FileId, from: number): number;
+  dirtyFrames(file: FileId, group: number): number;
+  startWriteback(frame: FrameId, file: FileId, slot: number, skipPinned: number): number;
+  endWriteback(slot: number, failSeq: number): void;
+  failWriteback(slot: number): void;
+  writebackOf(owner: number, file: FileId, from: number): FrameId;
+  flushTry(file: FileId): number;
+  flushBegin(file: FileId): number;
+  flushDone(file: FileId, number: number, writes: number): void;
+  flushRelease(file: FileId): void;
+  needsFlush(file: FileId): number;
+  flushFailing(file: FileId): void;
+  redirtyUnstable(file: FileId, from: number): number;
+  flushFailed(file: FileId): void;
+  roundLead(file: FileId): number;
+  roundClose(file: FileId): number;
+  roundEnd(file: FileId, ticket: number, errno: number, pages: number, bounced: number, flushes: number): void;
+  roundYield(file: FileId): void;
+  roundOutcome(file: FileId, ticket: number): number;
+  noteError(file: FileId, errno: number, retryAt: number): void;
+  post(serviceClass: number, kind: number, file: number, a: number, b: number): number;
+  ring(serviceClass: number): void;
+  take(serviceClass: number, from: number): number;
+  answer(owner: number, slot: number, result: number, b: number, c: number, d: number): void;
+  collect(slot: number): number;
+  claimStaging(from: number): number;
+  releaseStaging(area: number): void;
+  claimPath(): number;
+  releasePath(area: number): void;
+  tick(now: number): void;
+  bump(counter: number): void;
+  setLife(life: number): void;
+  fileRetain(file: FileId): number;
+  fileRelease(file: FileId): number;
+  fileOpen(file: FileId, devLo: number, devHi: number, inoLo: number, inoHi: number, flags: number): void;
+  fileSetDescriptors(file: FileId, read: number, write: number): void;
+  fileRetire(file: FileId): number;
+  fileClearFlag(file: FileId, flag: number): void;
+  fileSetSize(file: FileId, lo: number, hi: number, exactly: number): void;
+  fileSize(file: FileId): void;
+}
+
+/** One thread's instance of the control module, and read access to the words for what people and drivers look at. */
+export class Kernel {
+  readonly control: Control;
+  readonly words: Int32Array;
+  readonly #files: number;
+  readonly #frames: number;
+  readonly #rows: number;
+  readonly #rowBytes: number;
+  #out = 0;
+  owner = -1 as OwnerId;
+
+  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory) {
+    this.control = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Control;
+    this.words = new Int32Array(memory.buffer);
+    this.#files = this.words[L.HEADER_AT_FILES >> 2]! - L.FILE_BIAS;
+    this.#frames = this.words[L.HEADER_AT_FRAMES >> 2]!;
+    this.#rows = this.words[L.HEADER_AT_ROWS >> 2]! - L.ROW_BIAS;
+    this.#rowBytes = this.words[L.HEADER_ROW_BYTES >> 2]!;
+  }
+
+  /** Takes a row for this thread between two row numbers: false if none is free. */
+  attach(from: number, to: number, kind: number, identity: { tid: number; start: bigint }, thread: number): boolean {
+    const lo = Number(BigInt.asIntN(32, identity.start));
+    const hi = Number(BigInt.asIntN(32, identity.start >> 32n));
+    this.owner = this.control.attach(from, to, kind, identity.tid, lo, hi, thread);
+    if (this.owner < 0) return false;
+    this.#out = (this.rowAt(this.owner) + L.ROW_OUT) >> 2;
+    return true;
+  }
+
+  /** A further result of the last call of this thread's instance. Private to the thread: a plain load. */
+  out(word: number): number {
+    return this.words[this.#out + word]!;
+  }
+
+  load(byte: number): number {
+    return Atomics.load(this.words, byte >> 2);
+  }
+
+  fileAt(file: FileId): number {
+    return this.#files + file * L.FILE_BYTES;
+  }
+  frameAt(frame: FrameId): number {
+    return this.#frames + frame * L.FRAME_BYTES;
+  }
+  rowAt(owner: number): number {
+    return this.#rows + owner * this.#rowBytes;
+  }
+  fileWord(file: FileId, field: number): number {
+    return this.load(this.fileAt(file) + field);
+  }
+  frameWord(frame: FrameId, field: number): number {
+    return this.load(this.frameAt(frame) + field);
+  }
+  rowWord(owner: number, field: number): number {
+    return this.load(this.rowAt(owner) + field);
+  }
+
+  /** The frame that a pin slot of this thread holds. */
+  frameOfPin(slot: PinSlot): FrameId {
+    return (this.words[(this.rowAt(this.owner) + L.ROW_PINS + slot * 4) >> 2]! >>> 2) as FrameId;
+  }
+
+  /** The file's size in bytes, of one moment. */
+  size(file: FileId): number {
+    this.control.fileSize(file);
+    return (this.out(0) >>> 0) + this.out(1) * 2 ** 32;
+  }
+
+  /** Raises the file's size, or sets it exactly. */
+  setSize(file: FileId, bytes: number, exactly: boolean): void {
+    this.control.fileSetSize(file, bytes | 0, Math.floor(bytes / 2 ** 32), exactly ? 1 : 0);
+  }
+
+  /** Drops every pin of this thread; write pins leave their pages dirty. */
+  dropPins(): void {
+    const at = this.rowAt(this.owner) + L.ROW_PINS;
+    const maxPins = this.load(L.HEADER_MAX_PINS);
+    for (let slot = 0; slot < maxPins; slot++) {
+      if (this.load(at + slot * 4) > 0) this.control.unpin(slot as PinSlot, 1);
+    }
+  }
+
+  /** Every live owner, service threads included. */
+  *owners(): Iterable<OwnerId> {
+    const rows = this.load(L.HEADER_ROWS);
+    for (let owner = 0; owner < rows; owner++) {
+      if ((this.rowWord(owner, L.ROW_STATUS) & 3) === L.ROW_LIVE) yield owner as OwnerId;
+    }
+  }
+
+  /** The pins in an owner's row: a look at a moment, while the owner goes on. */
+  *pinsOf(owner: OwnerId): Iterable<{ frame: FrameId; mode: 'read' | 'write' }> {
+    const at = this.rowAt(owner) + L.ROW_PINS;
+    const maxPins = this.load(L.HEADER_MAX_PINS);
+    for (let slot = 0; slot < maxPins; slot++) {
+      const held = this.load(at + slot * 4);
+      if (held > 0) yield { frame: (held >>> 2) as FrameId, mode: held & L.PIN_WRITE ? 'write' : 'read' };
+    }
+  }
+}
+
+const ownerKinds = ['thread', 'flusher', 'file worker'];
+
+/** An owner as people know it: 'thread 3 (OS thread 4711)'. */
+export function describeOwner(kernel: Kernel, owner: number): string {
+  const kind = ownerKinds[kernel.rowWord(owner, L.ROW_KIND)] ?? 'owner';
+  const tid = kernel.rowWord(owner, L.ROW_TID);
+  return `${kind} ${kernel.rowWord(owner, L.ROW_THREAD)}${tid > 0 ? ` (OS thread ${tid})` : ''}`;
+}
+
+/** The bytes module's exports, one instance a data memory. */
+interface BytesModule {
+  copy(to: number, from: number, length: number): void;
+  zero(at: number, length: number): void;
+}
+
+/** The page bytes: data memories, and views that are built when a frame is first touched by this thread. */
+export class PageBytes {
+  readonly #geometry: Geometry;
+  readonly #memories: readonly WebAssembly.Memory[];
+  readonly #modules: readonly BytesModule[];
+  /** One view a frame; a view costs about 110 bytes of heap. */
+  readonly #views: (Uint8Array | undefined)[];
+  readonly staging: readonly Uint8Array[];
+
+  constructor(geometry: Geometry, module: WebAssembly.Module, memories: readonly WebAssembly.Memory[]) {
+    this.#geometry = geometry;
+    this.#memories = memories;
+    this.#views = new Array(geometry.frames); // sized at once: an array that grows by random indexes turns slow
+    this.#modules = memories.map(
+      (memory) => new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as BytesModule,
+    );
+    const { stagingAt, stagingAreas, stagingPages, pageSize } = geometry;
+    const areaBytes = stagingPages * pageSize;
+    this.staging = Array.from(
+      { length: stagingAreas },
+      (_, area) => new Uint8Array(memories.at(-1)!.buffer, stagingAt + area * areaBytes, areaBytes),
+    );
+  }
+
+  /** The frame's bytes: pageSize of them. */
+  of(frame: FrameId): Uint8Array {
+    return this.#views[frame] ?? this.#build(frame);
+  }
+
+  #build(frame: FrameId): Uint8Array {
+    const { framesPerMemory, pageSize } = this.#geometry;
+    const memory = Math.floor(frame / framesPerMemory);
+    const at = (frame - memory * framesPerMemory) * pageSize;
+    const view = new Uint8Array(this.#memories[memory]!.buffer, at, pageSize);
+    this.#views[frame] = view;
+    return view;
+  }
+
+  /** Copies the page in `frame` to page `slot` of a staging area. */
+  stage(frame: FrameId, area: number, slot: number): void {
+    const from = this.of(frame);
+    const to = this.staging[area]!;
+    const last = this.#memories.length - 1;
+    if (from.buffer === to.buffer) {
+      this.#modules[last]!.copy(to.byteOffset + slot * from.length, from.byteOffset, from.length);
+    } else {
+      to.set(from, slot * from.length); // another data memory: only pools beyond 4 GiB come here
+    }
+  }
+
+  /** Zeroes the page in `frame` from byte `from` on. */
+  zero(frame: FrameId, from: number): void {
+    const { framesPerMemory, pageSize } = this.#geometry;
+    const memory = Math.floor(frame / framesPerMemory);
+    this.#modules[memory]!.zero(this.of(frame).byteOffset + from, pageSize - from);
+  }
+}

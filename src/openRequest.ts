@@ -1,0 +1,37 @@
+// The request to open a file, as both sides know it. The path travels in a path area of the control memory: its length
+// (an i32), then its bytes. The file worker frees the area as soon as it has read it.
+import { pinfoldError, show, typeError } from './errors';
+import * as L from './kernel/layout';
+import type { OpenOptions } from './options';
+import { type Pool, type Protocol, type Request, requestKind, serviceClass, wait } from './protocol/effects';
+
+export const openFlag = { write: 1, create: 2 } as const;
+
+/** The path's bytes. Throws what no file system would take. */
+export function checkPath(path: unknown): Buffer {
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    throw typeError('ERR_PINFOLD_ARGUMENT', `path must be a non-empty string without null bytes, got ${show(path)}`);
+  }
+  const bytes = Buffer.from(path);
+  if (bytes.length > L.PATH_BYTES - 4) {
+    throw pinfoldError('ERR_PINFOLD_ARGUMENT', `path has ${bytes.length} bytes; the limit is ${L.PATH_BYTES - 4}`);
+  }
+  return bytes;
+}
+
+/** Puts the path where the file worker finds it. */
+export function* openRequest(pool: Pool, path: Buffer, options: Required<OpenOptions>): Protocol<Request> {
+  const { kernel } = pool;
+  let area = -1;
+  for (;;) {
+    const seq = kernel.load(L.HEADER_PATHS_WAKE);
+    area = kernel.control.claimPath();
+    if (area >= 0) break;
+    yield* wait(L.HEADER_PATHS_WAKE, seq);
+  }
+  const at = kernel.load(L.HEADER_AT_PATHS) + area * L.PATH_BYTES;
+  kernel.words[at >> 2] = path.length;
+  new Uint8Array(kernel.words.buffer, at + 4, path.length).set(path);
+  const flags = (options.mode === 'r+' ? openFlag.write : 0) | (options.create ? openFlag.create : 0);
+  return { service: serviceClass.files, kind: requestKind.open, file: 0, a: area, b: flags };
+}

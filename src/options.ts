@@ -1,0 +1,185 @@
+import { rangeError, show, typeError } from './errors';
+
+/** What `fsync` does about a page that is write-pinned. */
+export type FsyncPolicy = 'bounce' | 'block';
+
+export interface CacheOptions {
+  /** Bytes for page frames and staging areas. Default 64 MiB. Metadata comes on top: 2 to 3 percent. */
+  memory?: number;
+  /** Bytes a page: a power of two, 4,096 to 65,536. Default 4,096. */
+  pageSize?: number;
+  /** Threads that write dirty pages back in the background and run asynchronous fsyncs. 1 to 8, default 1. */
+  flushers?: number;
+  /** Default 'bounce': a write-pinned page is written from a copy. 'block' waits until its write pins drop. */
+  fsyncPolicy?: FsyncPolicy;
+  /** 'keep': a page is dirty as long as it is write-pinned. 'redirty': a bounce cleans it, the unpin dirties it. Default 'keep'. */
+  pinnedDirty?: 'keep' | 'redirty';
+  /** Share of frames that may be dirty (and not pinned) before flushers start. Above 0, up to 1; default 0.10. */
+  dirtyBackgroundRatio?: number;
+  /** Share of frames that may be dirty (and not pinned) before a writer cleans some itself. Default 0.20. */
+  dirtyRatio?: number;
+  /** Age in ms at which a dirty page is written back anyway. Default 30,000. */
+  dirtyExpireMs?: number;
+  /** How often flushers look, in ms. Default 1,000. */
+  writebackIntervalMs?: number;
+  /** How long an fsync with policy 'block' waits for write pins, in ms. Default 10,000. */
+  blockTimeoutMs?: number;
+  /** How many threads may be attached at a time, the creator included. 1 to 1,024, default 64. */
+  maxThreads?: number;
+  /** How many pins one thread may hold at a time. 1 to 4,096, default 256. */
+  maxPinsPerThread?: number;
+  /** How many files may be open or have pages in the cache at a time. 1 to 65,536, default 512. */
+  maxFiles?: number;
+}
+
+export interface OpenOptions {
+  /** 'r': reading only. 'r+' (default): reading and writing. */
+  mode?: 'r' | 'r+';
+  /** Create the file, empty, if it does not exist. Needs 'r+'. Default false. */
+  create?: boolean;
+}
+
+export interface FsyncOptions {
+  /** Default: the cache's `fsyncPolicy`. */
+  policy?: FsyncPolicy;
+  /** How long this caller waits, in ms. The work goes on after it. Default: no limit ('block': `blockTimeoutMs` for pins). */
+  timeout?: number;
+  /** Ends this caller's wait. The work goes on. */
+  signal?: AbortSignal;
+}
+
+const MIB = 1 << 20;
+
+interface NumberRule {
+  default: number;
+  min: number;
+  max: number;
+  integer: boolean;
+}
+
+const whole = (value: number, min: number, max: number): NumberRule => ({
+  default: value,
+  min,
+  max,
+  integer: true,
+});
+
+const NUMBERS = {
+  memory: whole(64 * MIB, 256 * 1024, 2 ** 43),
+  pageSize: whole(4096, 4096, 65_536),
+  flushers: whole(1, 1, 8),
+  dirtyBackgroundRatio: { default: 0.1, min: 0.0001, max: 1, integer: false },
+  dirtyRatio: { default: 0.2, min: 0.0001, max: 1, integer: false },
+  dirtyExpireMs: whole(30_000, 0, 2 ** 30),
+  writebackIntervalMs: whole(1000, 1, 2 ** 30),
+  blockTimeoutMs: whole(10_000, 0, 2 ** 30),
+  maxThreads: whole(64, 1, 1024),
+  maxPinsPerThread: whole(256, 1, 4096),
+  maxFiles: whole(512, 1, 65_536),
+} satisfies Partial<Record<keyof CacheOptions, NumberRule>>;
+
+const CHOICES = {
+  fsyncPolicy: ['bounce', 'block'],
+  pinnedDirty: ['keep', 'redirty'],
+} as const;
+
+/** The options of a cache, all present, checked. Structured-cloneable: they travel in its handle. */
+export type CheckedOptions = Required<CacheOptions>;
+
+function plainObject(value: unknown, what: string): Record<string, unknown> {
+  if (value === undefined) return {};
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw typeError('ERR_PINFOLD_OPTION', `${what} must be an object, got ${show(value)}`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function refuseUnknown(options: Record<string, unknown>, known: readonly string[], what: string): void {
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    throw typeError('ERR_PINFOLD_OPTION', `${what}: unknown option '${name}'. Known: ${known.join(', ')}`);
+  }
+}
+
+function checkNumber(name: string, value: unknown, rule: NumberRule): number {
+  if (value === undefined) return rule.default;
+  const range = `${rule.integer ? 'a whole number' : 'a number'} from ${rule.min} to ${rule.max}`;
+  if (typeof value !== 'number') {
+    throw typeError('ERR_PINFOLD_OPTION', `${name} must be ${range}, got ${show(value)}`);
+  }
+  if (!(value >= rule.min && value <= rule.max) || (rule.integer && !Number.isInteger(value))) {
+    throw rangeError('ERR_PINFOLD_OPTION', `${name} must be ${range}, got ${show(value)}`);
+  }
+  return value;
+}
+
+function checkChoice<T extends string>(name: string, value: unknown, choices: readonly T[], fallback: T): T {
+  if (value === undefined) return fallback;
+  if (!choices.includes(value as T)) {
+    const list = choices.map((choice) => `'${choice}'`).join(' or ');
+    throw typeError('ERR_PINFOLD_OPTION', `${name} must be ${list}, got ${show(value)}`);
+  }
+  return value as T;
+}
+
+/** Fills in defaults. Throws ERR_PINFOLD_OPTION with the option's name and the value. */
+export function checkCacheOptions(given: unknown): CheckedOptions {
+  const options = plainObject(given, 'options');
+  refuseUnknown(options, [...Object.keys(NUMBERS), ...Object.keys(CHOICES)], 'PageCache.create');
+  const numbers = Object.fromEntries(
+    Object.entries(NUMBERS).map(([name, rule]) => [name, checkNumber(name, options[name], rule)]),
+  ) as Record<keyof typeof NUMBERS, number>;
+  const checked: CheckedOptions = {
+    ...numbers,
+    fsyncPolicy: checkChoice('fsyncPolicy', options.fsyncPolicy, CHOICES.fsyncPolicy, 'bounce'),
+    pinnedDirty: checkChoice('pinnedDirty', options.pinnedDirty, CHOICES.pinnedDirty, 'keep'),
+  };
+  const { pageSize, memory, dirtyBackgroundRatio, dirtyRatio } = checked;
+  if ((pageSize & (pageSize - 1)) !== 0) {
+    throw rangeError('ERR_PINFOLD_OPTION', `pageSize must be a power of two, got ${pageSize}`);
+  }
+  if (memory < 32 * pageSize) {
+    throw rangeError('ERR_PINFOLD_OPTION', `memory must hold 32 pages (${32 * pageSize} bytes), got ${memory}`);
+  }
+  if (dirtyBackgroundRatio > dirtyRatio) {
+    throw rangeError(
+      'ERR_PINFOLD_OPTION',
+      `dirtyBackgroundRatio (${dirtyBackgroundRatio}) must not exceed dirtyRatio (${dirtyRatio})`,
+    );
+  }
+  return checked;
+}
+
+export function checkOpenOptions(given: unknown): Required<OpenOptions> {
+  const options = plainObject(given, 'open options');
+  refuseUnknown(options, ['mode', 'create'], 'open');
+  const mode = checkChoice('mode', options.mode, ['r', 'r+'] as const, 'r+');
+  const create = options.create ?? false;
+  if (typeof create !== 'boolean') {
+    throw typeError('ERR_PINFOLD_OPTION', `create must be true or false, got ${show(create)}`);
+  }
+  if (create && mode === 'r') {
+    throw typeError('ERR_PINFOLD_OPTION', `create needs mode 'r+', got mode 'r'`);
+  }
+  return { mode, create };
+}
+
+/** The options of one fsync. `skip` exists for the harness's control only, which does not come this way. */
+export function checkFsyncOptions(given: unknown, fallback: FsyncPolicy): FsyncOptions & { policy: FsyncPolicy } {
+  if (given === undefined) return { policy: fallback };
+  const options = plainObject(given, 'fsync options');
+  refuseUnknown(options, ['policy', 'timeout', 'signal'], 'fsync');
+  const checked: FsyncOptions & { policy: FsyncPolicy } = {
+    policy: checkChoice('policy', options.policy, CHOICES.fsyncPolicy, fallback),
+  };
+  if (options.timeout !== undefined) {
+    checked.timeout = checkNumber('timeout', options.timeout, { default: 0, min: 0, max: 2 ** 30, integer: false });
+  }
+  if (options.signal !== undefined) {
+    if (!(options.signal instanceof AbortSignal)) {
+      throw typeError('ERR_PINFOLD_OPTION', `signal must be an AbortSignal, got ${show(options.signal)}`);
+    }
+    checked.signal = options.signal;
+  }
+  return checked;
+}

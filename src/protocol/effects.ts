@@ -1,0 +1,92 @@
+// A protocol is a generator that yields effects: what it can't do itself. A driver performs them. The same source is
+// run by the synchronous driver (in place), by the asynchronous one (on a thread whose event loop must not block) and
+// by an explorer of schedules.
+import type { Geometry } from '../kernel/geometry';
+import type { FileId, Kernel, PageBytes } from '../kernel/kernel';
+import type { CheckedOptions } from '../options';
+
+/** What a protocol works on: one thread's view of the cache. */
+export interface Pool {
+  readonly kernel: Kernel;
+  readonly bytes: PageBytes;
+  readonly geometry: Geometry;
+  readonly options: CheckedOptions;
+}
+
+/** Sleep until the word at byte `at` is no longer `seq`, or `timeoutMs` passed. Whoever waits looks again afterwards. */
+export interface WaitEffect {
+  readonly kind: 'wait';
+  readonly at: number;
+  readonly seq: number;
+  /** Infinity: until woken (drivers sleep in slices and look around in between). */
+  readonly timeoutMs: number;
+}
+/** Read into `bytes`: the bytes read, or the negated errno. */
+export interface ReadEffect {
+  readonly kind: 'read';
+  readonly file: FileId;
+  readonly bytes: Uint8Array;
+  readonly position: number;
+}
+/** Write all of `bytes`: 0 or more, or the negated errno. */
+export interface WriteEffect {
+  readonly kind: 'write';
+  readonly file: FileId;
+  readonly bytes: Uint8Array;
+  readonly position: number;
+}
+/** The store's barrier: 0 or the negated errno. */
+export interface FlushEffect {
+  readonly kind: 'flush';
+  readonly file: FileId;
+}
+/** Make the file's directory entry stable: 0 or the negated errno. */
+export interface SyncDirectoryEffect {
+  readonly kind: 'syncDirectory';
+  readonly file: FileId;
+}
+/**
+ * Work that does I/O. The synchronous driver runs `here` in place; the asynchronous one hands the request to a service
+ * thread, which runs the same generator: no claim, writeback or round spans a turn of a user's event loop.
+ */
+export interface AskEffect {
+  readonly kind: 'ask';
+  readonly request: Request;
+  readonly here: () => Protocol<Answer>;
+}
+
+export type Effect = WaitEffect | ReadEffect | WriteEffect | FlushEffect | SyncDirectoryEffect | AskEffect;
+
+/** Four words; what they mean is the request's. */
+export type Answer = readonly [number, number, number, number];
+
+/** A request to the service threads of a class. */
+export interface Request {
+  readonly service: ServiceClass;
+  readonly kind: RequestKind;
+  readonly file: number;
+  readonly a: number;
+  readonly b: number;
+}
+
+export const serviceClass = { flushers: 0, files: 1 } as const;
+export type ServiceClass = (typeof serviceClass)[keyof typeof serviceClass];
+
+export const requestKind = { fill: 1, round: 2, open: 3 } as const;
+export type RequestKind = (typeof requestKind)[keyof typeof requestKind];
+
+/** A protocol that ends with a `T`. Which effect was yielded decides the type of what comes back; see `perform*`. */
+export type Protocol<T> = Generator<Effect, T, number & Answer>;
+
+export function* wait(at: number, seq: number, timeoutMs = Number.POSITIVE_INFINITY): Protocol<void> {
+  yield { kind: 'wait', at, seq, timeoutMs };
+}
+
+/** Performs an I/O effect: its result, a count or a negated errno. */
+export function* io(effect: ReadEffect | WriteEffect | FlushEffect | SyncDirectoryEffect): Protocol<number> {
+  return yield effect;
+}
+
+export function* ask(request: Request, here: () => Protocol<Answer>): Protocol<Answer> {
+  return yield { kind: 'ask', request, here };
+}

@@ -1,0 +1,126 @@
+// From a lookup that missed to a frame that holds the page.
+import * as L from '../kernel/layout';
+import type { FileId, FrameId, PinSlot } from '../kernel/kernel';
+import { ioError, pinfoldError, type PinfoldError } from '../errors';
+import { type Answer, ask, io, type Pool, type Protocol, requestKind, serviceClass, wait } from './effects';
+import { flush } from './flush';
+import { clean } from './writeback';
+
+/** What a fill can fail with, beside an errno (positive): no frame could be taken. Answers carry it as a number. */
+const NO_ROOM = -1;
+/** Sweeps before a fill gives up: each of them cleaned or flushed something, or waited for somebody's I/O. */
+const SWEEPS_MAX = 64;
+/** How long to wait when every frame that could be taken is in somebody else's hands, in ms. */
+const BUSY_WAIT_MS = 5;
+
+/** Claims a frame without identity: 0, an errno, or NO_ROOM. Cleans and flushes what stands in the way. */
+function* claimFrame(pool: Pool): Protocol<number> {
+  const { kernel } = pool;
+  const { control } = kernel;
+  for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
+    if (control.reclaim() >= 0) return 0;
+    const dirty = kernel.out(1);
+    const unstable = kernel.out(2);
+    const busy = kernel.out(3);
+    const dirtyFile = kernel.out(4) as FileId;
+    const unstableFile = kernel.out(5) as FileId;
+    if (dirty > 0 && dirtyFile >= 0) {
+      const errno = yield* clean(pool, dirtyFile);
+      if (errno !== 0) return errno;
+    } else if (unstable > 0 && unstableFile >= 0) {
+      const errno = yield* flush(pool, unstableFile);
+      if (errno !== 0) return errno;
+    } else if (busy > 0) {
+      yield* wait(L.HEADER_STAGING_WAKE, kernel.load(L.HEADER_STAGING_WAKE), BUSY_WAIT_MS);
+    } else {
+      return NO_ROOM;
+    }
+  }
+  return NO_ROOM;
+}
+
+/** Brings the page into the cache unless it is there: [0], [errno] or [NO_ROOM]. Leaves no claim behind. */
+export function* fill(pool: Pool, file: FileId, index: number): Protocol<Answer> {
+  const { kernel, bytes, geometry } = pool;
+  const { control } = kernel;
+  const failed = yield* claimFrame(pool);
+  if (failed !== 0) return [failed, 0, 0, 0];
+  const frame = (kernel.rowWord(kernel.owner, L.ROW_CLAIM) - 1) as FrameId;
+  if (control.install(file, index | 0) === L.EXISTS) {
+    control.abandonClaim();
+    return [0, 0, 0, 0];
+  }
+  // The size after the install: whoever cuts the file from now on finds this fill in the table.
+  const position = index * geometry.pageSize;
+  let length = 0;
+  if (position < kernel.size(file)) {
+    length = yield* io({ kind: 'read', file, bytes: bytes.of(frame), position });
+    if (length < 0) {
+      control.abandonClaim();
+      return [-length, 0, 0, 0];
+    }
+  }
+  if (length < geometry.pageSize) bytes.zero(frame, length);
+  control.fillDone();
+  return [0, 0, 0, 0];
+}
+
+/** The error that a failed fill is for the caller who needs the page. */
+function fillError(pool: Pool, index: number, status: number): PinfoldError {
+  if (status !== NO_ROOM) return ioError(`page ${index} could not be read`, status, 'read');
+  const { kernel, geometry } = pool;
+  let pins = 0;
+  for (const owner of kernel.owners()) for (const _ of kernel.pinsOf(owner)) pins++;
+  return pinfoldError(
+    'ERR_PINFOLD_FULL',
+    `no frame for page ${index}: of ${geometry.frames} frames none could be taken, ${pins} pins are held. ` +
+      'Drop pins, or create the cache with more memory',
+  );
+}
+
+/** Has the page brought in, here or by the file worker. Throws what went wrong. */
+export function* bringIn(pool: Pool, file: FileId, index: number): Protocol<void> {
+  const request = { service: serviceClass.files, kind: requestKind.fill, file, a: index | 0, b: 0 } as const;
+  if (pool.kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) {
+    throw pinfoldError('ERR_PINFOLD_CLOSED', 'the cache is closed: its creator has closed it');
+  }
+  const [status] = yield* ask(request, () => fill(pool, file, index));
+  if (status !== 0) throw fillError(pool, index, status);
+}
+
+/** Waits until nobody has the frame CLAIMED. */
+export function* waitForClaim(pool: Pool, frame: FrameId): Protocol<void> {
+  const { kernel } = pool;
+  if (kernel.control.prepareWait(frame, L.CLAIMED) === 1) {
+    yield* wait(kernel.frameAt(frame) + L.FRAME_WAKE, kernel.out(0));
+  }
+}
+
+/** Pins the page, whatever it takes: its pin slot. */
+export function* acquire(pool: Pool, file: FileId, index: number, mode: 'read' | 'write'): Protocol<PinSlot> {
+  const { kernel } = pool;
+  const { control } = kernel;
+  for (;;) {
+    const slot = control.pin(file, index | 0);
+    if (slot >= 0) {
+      if (mode === 'write' && control.makeWritePin(slot) !== 0) {
+        control.unpin(slot, 0);
+        throw pinfoldError('ERR_PINFOLD_PIN_COUNT', `page ${index} has 1,023 write pins: no more can be counted`);
+      }
+      return slot;
+    }
+    if (slot === L.MISS) yield* bringIn(pool, file, index);
+    else if (slot === L.BUSY) yield* waitForClaim(pool, kernel.out(0) as FrameId);
+    else throw pinError(pool, index, slot);
+  }
+}
+
+/** The error for a pin status that no waiting mends. */
+export function pinError(pool: Pool, index: number, status: number): PinfoldError {
+  return status === L.NO_PIN_SLOT
+    ? pinfoldError(
+        'ERR_PINFOLD_PIN_LIMIT',
+        `this thread holds ${pool.geometry.maxPins} pins, the most it may (maxPinsPerThread): page ${index} was not pinned`,
+      )
+    : pinfoldError('ERR_PINFOLD_PIN_COUNT', `page ${index} has 4,095 read pins: no more can be counted`);
+}

@@ -1,0 +1,181 @@
+// fsync: group commit in rounds, and the blocking baseline's wait for pins.
+import { constants } from 'node:os';
+import * as L from '../kernel/layout';
+import { describeOwner, type FileId, type FrameId, type OwnerId } from '../kernel/kernel';
+import { pinfoldError } from '../errors';
+import { type Answer, ask, io, type Pool, type Protocol, requestKind, serviceClass, wait } from './effects';
+import { flush } from './flush';
+export type { PinnedPages } from './writeback';
+import { dirtyPages, type PinnedPages, waitForWriteback, writeBack } from './writeback';
+
+/** How often a round scans again because somebody else's writeback failed under it. */
+const SCANS_MAX = 4;
+
+/** How a round ended, as an answer: errno (0: all is stable), pages written, bounced among them, flushes. */
+export type Outcome = Answer;
+
+/** A round's own account, filled while it runs. */
+interface Account {
+  pages: number;
+  bounced: number;
+  flushes: number;
+}
+
+/**
+ * Makes every write to the file that ended before the call stable, by joining a round; leads one if nobody does. A caller
+ * waits for two rounds at most: the one that had closed before it came, and the one it joined. `giveUp` may throw while
+ * others are waited for, never while this caller leads: that would fail those who joined it.
+ */
+export function* fsyncRound(
+  pool: Pool,
+  file: FileId,
+  pinned: PinnedPages = 'bounce',
+  giveUp: () => void = () => {},
+): Protocol<Outcome> {
+  const { kernel } = pool;
+  const { control } = kernel;
+  const fileAt = kernel.fileAt(file);
+  let ticket = kernel.load(fileAt + L.FILE_ROUND_OPEN);
+  for (;;) {
+    const seq = kernel.load(fileAt + L.FILE_WAKE);
+    const ended = control.roundOutcome(file, ticket);
+    if (ended === 0) return [kernel.out(0), kernel.out(1), kernel.out(2), kernel.out(3)];
+    giveUp();
+    // So long ago that its outcome is forgotten. Another round's success means the same, and is known.
+    if (ended === 1) ticket = kernel.load(fileAt + L.FILE_ROUND_OPEN);
+    else if (control.roundLead(file) === 1) {
+      // Between the look and the lead the round may have ended: then there is nothing to lead.
+      if (kernel.load(fileAt + L.FILE_ROUND_DONE) - ticket >= 0) control.roundYield(file);
+      else yield* lead(pool, file, pinned);
+    } else yield* wait(fileAt + L.FILE_WAKE, seq);
+  }
+}
+
+/** Leads one round of the file. */
+function* lead(pool: Pool, file: FileId, pinned: PinnedPages): Protocol<void> {
+  const { kernel } = pool;
+  const account: Account = { pages: 0, bounced: 0, flushes: 0 };
+  let ticket: number | undefined;
+  let errno: number = constants.errno.EIO; // if something unforeseen is thrown, the round has failed
+  try {
+    yield* evenFailSeq(pool, file);
+    ticket = kernel.control.roundClose(file); // before the scan's first load
+    errno = yield* commit(pool, file, pinned, account);
+  } finally {
+    if (ticket === undefined) kernel.control.roundYield(file);
+    else kernel.control.roundEnd(file, ticket, errno, account.pages, account.bounced, account.flushes);
+  }
+}
+
+/** Waits until no failed flush is making pages dirty again: the file's `failSeq`, even. */
+function* evenFailSeq(pool: Pool, file: FileId): Protocol<number> {
+  const { kernel } = pool;
+  const fileAt = kernel.fileAt(file);
+  for (;;) {
+    const seq = kernel.load(fileAt + L.FILE_WAKE);
+    const failSeq = kernel.load(fileAt + L.FILE_FAIL_SEQ);
+    if ((failSeq & 1) === 0) return failSeq;
+    yield* wait(fileAt + L.FILE_WAKE, seq);
+  }
+}
+
+/** Scan, write, wait, flush: 0, or the errno that makes the round fail. */
+function* commit(pool: Pool, file: FileId, pinned: PinnedPages, account: Account): Protocol<number> {
+  const { kernel } = pool;
+  const { control } = kernel;
+  const fileAt = kernel.fileAt(file);
+  for (let scan = 1; ; scan++) {
+    const failSeq = yield* evenFailSeq(pool, file);
+    const failures = kernel.load(fileAt + L.FILE_WB_FAIL);
+    // One pass over the dirty set: no steady dirtier can hold the round.
+    const first = yield* writeBack(pool, file, dirtyPages(pool, file), pinned, 0);
+    account.pages += first.pages;
+    account.bounced += first.bounced;
+    if (first.errno !== 0) return first.errno;
+    if (first.busy.length > 0) {
+      // Their writebacks may have copied before our callers' last change: wait, and write what is dirty still. What is
+      // busy even then was begun after that change, and its end is waited for below.
+      for (const { frame } of first.busy) yield* waitForWriteback(pool, frame);
+      const second = yield* writeBack(pool, file, first.busy, pinned, 0);
+      account.pages += second.pages;
+      account.bounced += second.bounced;
+      if (second.errno !== 0) return second.errno;
+    }
+    yield* waitForAllWritebacks(pool, file);
+    if (kernel.load(fileAt + L.FILE_WB_FAIL) !== failures) {
+      // A page left somebody's writeback unwritten after our scan had passed it.
+      if (scan < SCANS_MAX) continue;
+      return kernel.load(fileAt + L.FILE_ERRNO) || constants.errno.EIO;
+    }
+    if (control.needsFlush(file) === 1) {
+      account.flushes++;
+      const errno = yield* flush(pool, file);
+      if (errno !== 0) return errno;
+    }
+    if (kernel.load(fileAt + L.FILE_FAIL_SEQ) !== failSeq) {
+      // Another's flush failed while we wrote: pages that we wrote are dirty again.
+      return kernel.load(fileAt + L.FILE_ERRNO) || constants.errno.EIO;
+    }
+    if (kernel.load(fileAt + L.FILE_FLAGS) & L.FLAG_CREATED) {
+      const result = yield* io({ kind: 'syncDirectory', file });
+      if (result < 0) return -result;
+      control.fileClearFlag(file, L.FLAG_CREATED);
+    }
+    return 0;
+  }
+}
+
+/** Waits for every writeback of the file that is in flight now, whoever's: found in the rows. */
+function* waitForAllWritebacks(pool: Pool, file: FileId): Protocol<void> {
+  const { kernel } = pool;
+  const rows = kernel.load(L.HEADER_ROWS);
+  for (let owner = 0; owner < rows; owner++) {
+    if ((kernel.rowWord(owner, L.ROW_STATUS) & 3) === L.ROW_FREE) continue;
+    let slot = 0;
+    for (;;) {
+      const frame = kernel.control.writebackOf(owner, file, slot);
+      if (frame < 0) break;
+      slot = kernel.out(0);
+      yield* waitForWriteback(pool, frame);
+    }
+  }
+}
+
+/** Has a round done for this caller, by a flusher if the driver must not block. */
+export function* fsyncByService(pool: Pool, file: FileId): Protocol<Outcome> {
+  const request = { service: serviceClass.flushers, kind: requestKind.round, file, a: 0, b: 0 } as const;
+  return yield* ask(request, () => fsyncRound(pool, file));
+}
+
+/** Who holds a write pin on the frame, for people; undefined if nobody does any more. */
+function writePinner(pool: Pool, frame: FrameId): OwnerId | undefined {
+  for (const owner of pool.kernel.owners()) {
+    for (const pin of pool.kernel.pinsOf(owner)) if (pin.frame === frame && pin.mode === 'write') return owner;
+  }
+  return undefined;
+}
+
+/**
+ * The blocking baseline's first half: sleeps until each page that is dirty now has been seen without write pins. It joins
+ * and leads nothing meanwhile. Throws ERR_PINFOLD_PIN_TIMEOUT, naming the holder.
+ */
+export function* waitForWritePins(pool: Pool, file: FileId, timeoutMs: number, now: () => number): Protocol<void> {
+  const { kernel } = pool;
+  const end = now() + timeoutMs;
+  for (const { frame, index } of dirtyPages(pool, file)) {
+    while (kernel.control.prepareWait(frame, L.WRITE_MASK) === 1) {
+      const seq = kernel.out(0);
+      const left = end - now();
+      if (left <= 0) {
+        const owner = writePinner(pool, frame);
+        if (owner === undefined) break;
+        throw pinfoldError(
+          'ERR_PINFOLD_PIN_TIMEOUT',
+          `fsync (policy 'block') waited ${timeoutMs} ms for the write pin on page ${index}, ` +
+            `held by ${describeOwner(kernel, owner)}. Policy 'bounce' does not wait for pins`,
+        );
+      }
+      yield* wait(kernel.frameAt(frame) + L.FRAME_WAKE, seq, left);
+    }
+  }
+}

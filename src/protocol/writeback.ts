@@ -1,0 +1,150 @@
+// Writeback by gather: the life of a dirty page, from the scan to the end of its write.
+import * as L from '../kernel/layout';
+import type { FileId, FrameId } from '../kernel/kernel';
+import { io, type Pool, type Protocol, wait } from './effects';
+
+/** What is done about a page with write pins: its current contents are written from a copy, or it is passed over. */
+export type PinnedPages = 'bounce' | 'skip';
+
+export interface DirtyPage {
+  readonly frame: FrameId;
+  readonly index: number;
+}
+
+/** The file's dirty pages by page index, as of one pass over its dirty set. `wanted` chooses; a moment's view. */
+export function dirtyPages(pool: Pool, file: FileId, wanted?: (frame: FrameId) => boolean): DirtyPage[] {
+  const { kernel } = pool;
+  const { control } = kernel;
+  const pages: DirtyPage[] = [];
+  for (let group = control.nextDirtyGroup(file, 0); group >= 0; group = control.nextDirtyGroup(file, group + 1)) {
+    for (let bits = control.dirtyFrames(file, group); bits !== 0; bits &= bits - 1) {
+      const frame = (group * 32 + (31 - Math.clz32(bits & -bits))) as FrameId;
+      if (wanted && !wanted(frame)) continue;
+      pages.push({ frame, index: kernel.frameWord(frame, L.FRAME_INDEX) >>> 0 });
+    }
+  }
+  return pages.sort((a, b) => a.index - b.index);
+}
+
+export interface Written {
+  /** Pages written, and how many of them were write-pinned. */
+  pages: number;
+  bounced: number;
+  /** The first write error, or 0. Its pages are dirty still. */
+  errno: number;
+  /** Pages in another's writeback when their turn came. */
+  busy: DirtyPage[];
+}
+
+interface Staged {
+  readonly slot: number;
+  readonly index: number;
+  readonly bounced: boolean;
+}
+
+/**
+ * Writes pages to the store, a staging area at a time: start their writebacks, copy them side by side, one write for
+ * each run of neighbours, end their writebacks. It holds no writeback while it waits for another's, and none when it
+ * ends. `firstArea`: 0 for fsync, for which the first area is kept; 1 for everyone else.
+ */
+export function* writeBack(
+  pool: Pool,
+  file: FileId,
+  pages: readonly DirtyPage[],
+  pinned: PinnedPages,
+  firstArea: 0 | 1,
+): Protocol<Written> {
+  const written: Written = { pages: 0, bounced: 0, errno: 0, busy: [] };
+  if (pages.length === 0) return written;
+  const { kernel } = pool;
+  const { control } = kernel;
+  let area = -1;
+  for (;;) {
+    const seq = kernel.load(L.HEADER_STAGING_WAKE);
+    area = control.claimStaging(firstArea);
+    if (area >= 0) break;
+    yield* wait(L.HEADER_STAGING_WAKE, seq);
+  }
+  try {
+    let next = 0;
+    while (next < pages.length) {
+      const staged: Staged[] = [];
+      while (next < pages.length && staged.length < pool.geometry.stagingPages) {
+        const page = pages[next++]!;
+        const slot = staged.length;
+        const status = control.startWriteback(page.frame, file, slot, pinned === 'skip' ? 1 : 0);
+        if (status === L.BUSY) written.busy.push(page);
+        if (status < 0) continue;
+        // The frame may have got another page of the file since the scan: its index counts from here on.
+        const index = kernel.frameWord(page.frame, L.FRAME_INDEX) >>> 0;
+        pool.bytes.stage(page.frame, area, slot);
+        staged.push({ slot, index, bounced: status === 1 });
+      }
+      yield* writeStaged(pool, file, area, staged, written);
+    }
+  } finally {
+    control.releaseStaging(area);
+  }
+  return written;
+}
+
+function* writeStaged(
+  pool: Pool,
+  file: FileId,
+  area: number,
+  staged: readonly Staged[],
+  written: Written,
+): Protocol<void> {
+  const { kernel, geometry } = pool;
+  const { control } = kernel;
+  // Read before the write: a flush that fails from here on may have taken this write with it.
+  const failSeq = kernel.fileWord(file, L.FILE_FAIL_SEQ);
+  // Sampled under the writebacks: no byte past the file's end is written.
+  const size = kernel.size(file);
+  let first = 0;
+  while (first < staged.length) {
+    let last = first;
+    while (last + 1 < staged.length && staged[last + 1]!.index === staged[last]!.index + 1) last++;
+    const position = staged[first]!.index * geometry.pageSize;
+    const length = Math.min((last - first + 1) * geometry.pageSize, size - position);
+    const from = staged[first]!.slot * geometry.pageSize;
+    const result =
+      length > 0
+        ? yield* io({ kind: 'write', file, bytes: pool.bytes.staging[area]!.subarray(from, from + length), position })
+        : 0;
+    for (let n = first; n <= last; n++) {
+      const { slot, bounced } = staged[n]!;
+      if (result < 0) {
+        control.failWriteback(slot);
+        continue;
+      }
+      control.endWriteback(slot, failSeq);
+      written.pages++;
+      if (bounced) written.bounced++;
+    }
+    if (result < 0 && written.errno === 0) written.errno = -result;
+    first = last + 1;
+  }
+}
+
+/** Waits until the writeback of the frame's page that runs now, if one does, has ended. */
+export function* waitForWriteback(pool: Pool, frame: FrameId): Protocol<void> {
+  const { kernel } = pool;
+  const before = kernel.frameWord(frame, L.FRAME_WRITEBACKS);
+  while (kernel.control.prepareWait(frame, L.WRITEBACK) === 1) {
+    const seq = kernel.out(0);
+    if (kernel.frameWord(frame, L.FRAME_WRITEBACKS) !== before) return; // it ended; another may have begun
+    yield* wait(kernel.frameAt(frame) + L.FRAME_WAKE, seq);
+  }
+}
+
+/**
+ * Cleans a batch of the file's pages that nobody has write-pinned, for a caller who needs room: 0 or an errno. A few
+ * batches at a time: the caller pays for a bounded number of I/Os.
+ */
+export function* clean(pool: Pool, file: FileId): Protocol<number> {
+  const pages = dirtyPages(pool, file, (frame) => (pool.kernel.frameWord(frame, L.FRAME_STATE) & L.WRITE_MASK) === 0);
+  const { errno, busy } = yield* writeBack(pool, file, pages.slice(0, 4 * pool.geometry.stagingPages), 'skip', 1);
+  if (errno === 0 && busy.length > 0) yield* waitForWriteback(pool, busy[0]!.frame);
+  return errno;
+}

@@ -1,0 +1,198 @@
+// The file worker: opens and closes files, so that no user thread's death closes a descriptor, and brings pages in for
+// threads whose event loop must not block.
+import fs from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { constants } from 'node:os';
+import type { Attachment } from '../attachment';
+import type { FileId, FrameId } from '../kernel/kernel';
+import * as L from '../kernel/layout';
+import { openFlag } from '../openRequest';
+import { type Answer, serviceClass } from '../protocol/effects';
+import { errnoOf } from '../store/file';
+import { awaitBell, isOpen, type Opener, serveAll } from './requests';
+
+/** How often the worker looks for files to close when nobody rings, in ms. */
+const LOOK_MS = 1000;
+
+export function runFileWorker(attachment: Attachment): void {
+  const { kernel } = attachment;
+  const files = new Files(attachment);
+  const bellAt = L.HEADER_BELL + 4 * serviceClass.files;
+  let turn = 0;
+  while (isOpen(attachment)) {
+    const bell = kernel.load(bellAt);
+    turn = serveAll(attachment, serviceClass.files, turn, files);
+    files.closeUnused();
+    awaitBell(attachment, serviceClass.files, bell, LOOK_MS);
+  }
+  files.closeAll();
+}
+
+interface Identity {
+  dev: bigint;
+  ino: bigint;
+}
+
+const low = (value: bigint) => Number(BigInt.asIntN(32, value));
+const high = (value: bigint) => Number(BigInt.asIntN(32, value >> 32n));
+
+class Files implements Opener {
+  readonly #attachment: Attachment;
+  /** What tells other caches of this process that a file is taken. */
+  readonly #leases = new Map<FileId, Server>();
+
+  constructor(attachment: Attachment) {
+    this.#attachment = attachment;
+  }
+
+  /** [errno, file id, created]. */
+  open(area: number, flags: number): Answer {
+    const path = this.#takePath(area);
+    const writable = (flags & openFlag.write) !== 0;
+    let fd = -1;
+    let kept = false;
+    try {
+      const opened = openPath(path, writable, (flags & openFlag.create) !== 0);
+      fd = opened.fd;
+      const { dev, ino, size, isFile } = statOf(fd);
+      if (!isFile) return [isDirectory(fd) ? constants.errno.EISDIR : constants.errno.EINVAL, 0, 0, 0];
+      const known = this.#find({ dev, ino });
+      if (known !== undefined) {
+        this.#kernel.control.fileRetain(known);
+        kept = this.#addDescriptor(known, fd, writable);
+        return [0, known, 0, 0];
+      }
+      const file = this.#freeRow();
+      if (file === undefined) return [constants.errno.ENFILE, 0, 0, 0];
+      if (!this.#lease(file, { dev, ino })) return [constants.errno.EBUSY, 0, 0, 0];
+      this.#kernel.control.fileSetDescriptors(file, fd, writable ? fd : -1);
+      this.#kernel.setSize(file, Number(size), true);
+      const created = opened.created ? L.FLAG_CREATED : 0;
+      this.#kernel.control.fileOpen(file, low(dev), high(dev), low(ino), high(ino), created);
+      kept = true;
+      return [0, file, created, 0];
+    } catch (error) {
+      return [-errnoOf(error), 0, 0, 0];
+    } finally {
+      if (fd >= 0 && !kept) fs.closeSync(fd);
+    }
+  }
+
+  get #kernel() {
+    return this.#attachment.kernel;
+  }
+
+  #takePath(area: number): Buffer {
+    const { words, control } = this.#kernel;
+    const at = this.#kernel.load(L.HEADER_AT_PATHS) + area * L.PATH_BYTES;
+    const length = new DataView(words.buffer).getInt32(at, true);
+    const path = Buffer.from(Buffer.from(words.buffer as ArrayBuffer, at + 4, length)); // a copy: the area is free next
+    control.releasePath(area);
+    return path;
+  }
+
+  #find({ dev, ino }: Identity): FileId | undefined {
+    const kernel = this.#kernel;
+    for (let id = 0; id < this.#attachment.geometry.files; id++) {
+      const file = id as FileId;
+      if (kernel.fileWord(file, L.FILE_REFS) < 0) continue;
+      if (kernel.fileWord(file, L.FILE_INO_LO) !== low(ino) || kernel.fileWord(file, L.FILE_DEV_LO) !== low(dev)) continue;
+      if (kernel.fileWord(file, L.FILE_INO_HI) === high(ino) && kernel.fileWord(file, L.FILE_DEV_HI) === high(dev)) return file;
+    }
+    return undefined;
+  }
+
+  /** A file that was open for reading only gets a descriptor to write by; else the new descriptor is not needed. */
+  #addDescriptor(file: FileId, fd: number, writable: boolean): boolean {
+    if (!writable || this.#kernel.fileWord(file, L.FILE_FD_WRITE) !== 0) return false;
+    this.#kernel.control.fileSetDescriptors(file, this.#kernel.fileWord(file, L.FILE_FD_READ) - 1, fd);
+    return true;
+  }
+
+  #freeRow(): FileId | undefined {
+    const free = () => {
+      for (let id = 0; id < this.#attachment.geometry.files; id++) {
+        if (this.#kernel.fileWord(id as FileId, L.FILE_REFS) < 0 && !this.#leases.has(id as FileId)) return id as FileId;
+      }
+      return undefined;
+    };
+    const first = free();
+    if (first !== undefined) return first;
+    this.#evictUnused();
+    this.closeUnused();
+    return free();
+  }
+
+  /** Takes the clean pages of files that nobody has open out of the cache. */
+  #evictUnused(): void {
+    for (let id = 0; id < this.#attachment.geometry.frames; id++) {
+      const frame = id as FrameId;
+      const file = this.#kernel.frameWord(frame, L.FRAME_FILE) as FileId;
+      if (file >= 0 && this.#kernel.fileWord(file, L.FILE_REFS) === 0) this.#kernel.control.evict(frame);
+    }
+  }
+
+  /** Closes the files that nobody has open and no frame carries. */
+  closeUnused(): void {
+    for (const file of [...this.#leases.keys()]) {
+      if (this.#kernel.fileWord(file, L.FILE_REFS) === 0 && this.#kernel.control.fileRetire(file) === 1) this.#close(file);
+    }
+  }
+
+  closeAll(): void {
+    for (const file of [...this.#leases.keys()]) this.#close(file);
+  }
+
+  #close(file: FileId): void {
+    const kernel = this.#kernel;
+    const read = kernel.fileWord(file, L.FILE_FD_READ) - 1;
+    const write = kernel.fileWord(file, L.FILE_FD_WRITE) - 1;
+    kernel.control.fileSetDescriptors(file, -1, -1);
+    for (const fd of new Set([read, write])) if (fd >= 0) fs.closeSync(fd);
+    this.#leases.get(file)?.close();
+    this.#leases.delete(file);
+  }
+
+  /**
+   * Marks the file as taken by this cache in this process: false if another cache has it. The mark is an abstract Unix
+   * socket that nobody connects to: it is atomic, seen by all threads, and gone with the process however that ends.
+   */
+  #lease(file: FileId, { dev, ino }: Identity): boolean {
+    const server = createServer();
+    server.on('error', () => {});
+    if (process.platform === 'linux') {
+      server.listen(`\0pinfold-${process.pid}-${dev}-${ino}`);
+      if (!server.listening) return false;
+      server.unref();
+    }
+    this.#leases.set(file, server);
+    return true;
+  }
+}
+
+function openPath(path: Buffer, writable: boolean, create: boolean): { fd: number; created: boolean } {
+  const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = fs.constants;
+  // O_NONBLOCK: a FIFO must not hold the worker; regular files don't mind.
+  const flags = (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK;
+  for (;;) {
+    try {
+      return { fd: fs.openSync(path, flags), created: false };
+    } catch (error) {
+      if (!create || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    try {
+      return { fd: fs.openSync(path, flags | O_CREAT | O_EXCL, 0o666), created: true };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // somebody was faster: open theirs
+    }
+  }
+}
+
+function statOf(fd: number): { dev: bigint; ino: bigint; size: bigint; isFile: boolean } {
+  const stat = fs.fstatSync(fd, { bigint: true });
+  return { dev: stat.dev, ino: stat.ino, size: stat.size, isFile: stat.isFile() };
+}
+
+function isDirectory(fd: number): boolean {
+  return fs.fstatSync(fd).isDirectory();
+}

@@ -1,0 +1,4 @@
+import { fileStore } from '../store/file';
+import { serveAs } from './serve';
+
+serveAs(() => fileStore);

@@ -1,0 +1,77 @@
+import fs from 'node:fs';
+import { constants } from 'node:os';
+import { dirname } from 'node:path';
+import type { Store } from './store';
+
+/** The negated errno of an error thrown by `fs`. */
+export function errnoOf(error: unknown): number {
+  const errno = (error as NodeJS.ErrnoException).errno;
+  return typeof errno === 'number' && errno < 0 ? errno : -constants.errno.EIO;
+}
+
+const isInterrupted = (errno: number) => errno === -constants.errno.EINTR || errno === -constants.errno.EAGAIN;
+
+/** Repeats a partial transfer until all is done, the file ends (0), or an error other than EINTR. */
+function transfer(length: number, step: (done: number) => number): number {
+  let done = 0;
+  while (done < length) {
+    try {
+      const n = step(done);
+      if (n === 0) return done;
+      done += n;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (!isInterrupted(errno)) return errno;
+    }
+  }
+  return done;
+}
+
+/** The system calls that the buffered store makes; a test puts failing ones in their place. */
+export type FileCalls = Pick<typeof fs, 'readSync' | 'writeSync' | 'fdatasyncSync'>;
+
+/** The buffered store: plain pread, pwrite, fdatasync on descriptors of regular files. */
+export const fileStoreOver = (calls: FileCalls): Store => ({
+  read(fd, bytes, position) {
+    return transfer(bytes.length, (done) => calls.readSync(fd, bytes, done, bytes.length - done, position + done));
+  },
+
+  write(fd, bytes, position) {
+    const n = transfer(bytes.length, (done) => calls.writeSync(fd, bytes, done, bytes.length - done, position + done));
+    // A write of nothing without an error is not in POSIX for regular files: it must not pass for success.
+    return n >= 0 && n < bytes.length ? -constants.errno.EIO : n;
+  },
+
+  flush(fd) {
+    try {
+      calls.fdatasyncSync(fd); // EINTR is not retried: after it nobody knows what is stable, so it is a failure
+      return 0;
+    } catch (error) {
+      return errnoOf(error);
+    }
+  },
+
+  syncDirectory(fd) {
+    // The path may have changed since the open, so the kernel is asked. Without /proc the entry is not synced by us.
+    let path: string;
+    try {
+      path = fs.readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return 0;
+    }
+    if (path.endsWith(' (deleted)')) return 0;
+    try {
+      const directory = fs.openSync(dirname(path), 'r');
+      try {
+        fs.fsyncSync(directory);
+      } finally {
+        fs.closeSync(directory);
+      }
+      return 0;
+    } catch (error) {
+      return errnoOf(error);
+    }
+  },
+});
+
+export const fileStore: Store = fileStoreOver(fs);

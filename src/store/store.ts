@@ -1,0 +1,14 @@
+/**
+ * Where pages live. A store knows descriptors, bytes and positions, and nothing of the cache. Every call is synchronous
+ * and returns a count of bytes, or the negated errno; it never throws for what the system reports.
+ */
+export interface Store {
+  /** Reads until `bytes` is full or the file ends: the bytes read. */
+  read(fd: number, bytes: Uint8Array, position: number): number;
+  /** Writes all of `bytes`: its length, or the negated errno (some of it may have been written). */
+  write(fd: number, bytes: Uint8Array, position: number): number;
+  /** The store's barrier: what was written before is stable when it returns 0. */
+  flush(fd: number): number;
+  /** Makes the directory entry of an open file stable. */
+  syncDirectory(fd: number): number;
+}
