@@ -1,8 +1,9 @@
 import type { Attachment } from './attachment';
 import { type AsyncDriver, bounded } from './driver/async';
 import { ioError, pinfoldError, rangeError, show, typeError } from './errors';
-import type { FileId, FrameId, PinSlot } from './kernel/kernel';
+import type { Control, FileId, FrameId, PageBytes, PinSlot } from './kernel/kernel';
 import * as L from './kernel/layout';
+import { copyOut } from './copyOut';
 import { checkFsyncOptions, type FsyncOptions, type OpenOptions } from './options';
 import { Page } from './page';
 import { type Protocol, serviceClass } from './protocol/effects';
@@ -48,6 +49,8 @@ export class CachedFile {
   readonly pageSize: number;
   readonly #context: FileContext;
   readonly #attachment: Attachment;
+  readonly #control: Control;
+  readonly #bytes: PageBytes;
   readonly #id: FileId;
   #closed = false;
   /** Errors from outside of rounds that this handle has told of. */
@@ -58,6 +61,8 @@ export class CachedFile {
   constructor(context: FileContext, id: FileId, path: string, options: Required<OpenOptions>) {
     this.#context = context;
     this.#attachment = context.attachment;
+    this.#control = context.attachment.kernel.control;
+    this.#bytes = context.attachment.bytes;
     this.#id = id;
     this.path = path;
     this.mode = options.mode;
@@ -79,11 +84,29 @@ export class CachedFile {
    * fixed function and an `arg` are faster than a fresh closure. Throws ERR_PINFOLD_CALLBACK if `fn` returns a promise.
    */
   viewSync<T, A = undefined>(index: number, fn: (bytes: Uint8Array, arg: A) => T, arg?: A): T {
-    this.#check();
-    if (index >>> 0 !== index) throw this.#badIndex(index);
-    const { kernel, bytes } = this.#attachment;
-    const { control } = kernel;
-    for (let n = 0; n < VIEW_TRIES; n++) {
+    if (this.#closed || index >>> 0 !== index) throw this.#refusal(index);
+    const control = this.#control;
+    const frame = control.viewOpen(this.#id, index | 0);
+    if (frame >= 0) {
+      let result: T;
+      try {
+        result = fn(this.#bytes.of(frame), arg as A);
+      } catch (error) {
+        if (control.viewClose() === 1) throw error;
+        return this.#viewAgain(index, fn, arg as A); // it may have thrown over bytes that were never together
+      }
+      if (control.viewClose() === 1) {
+        if (typeof result === 'object' && isThenable(result)) throw notSynchronous('view');
+        return result;
+      }
+    } else this.#viewMissed(index, frame);
+    return this.#viewAgain(index, fn, arg as A);
+  }
+
+  /** The view's further tries: in place a few times, then on a pinned page, from a copy. */
+  #viewAgain<T, A>(index: number, fn: (bytes: Uint8Array, arg: A) => T, arg: A): T {
+    const control = this.#control;
+    for (let n = 1; n < VIEW_TRIES; n++) {
       const frame = control.viewOpen(this.#id, index | 0);
       if (frame < 0) {
         this.#viewMissed(index, frame);
@@ -91,19 +114,17 @@ export class CachedFile {
       }
       let result: T;
       try {
-        result = fn(bytes.of(frame), arg as A);
+        result = fn(this.#bytes.of(frame), arg);
       } catch (error) {
         if (control.viewClose() === 1) throw error;
-        continue; // it may have thrown over bytes that were never together
+        continue;
       }
-      if (control.viewClose() === 1) {
-        if (isThenable(result)) throw notSynchronous('view');
-        return result;
-      }
+      if (control.viewClose() !== 1) continue;
+      if (isThenable(result)) throw notSynchronous('view');
+      return result;
     }
-    // Too many changes under it: on a pinned page, from a copy.
     const slot = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, 'read'));
-    return this.#viewPinned(slot, fn, arg as A);
+    return this.#viewPinned(slot, fn, arg);
   }
 
   /** As `viewSync`; a page that is not in the cache is brought in by a service thread. */
@@ -178,7 +199,7 @@ export class CachedFile {
     this.#check();
     if (mode !== 'read') this.#checkWriteMode(mode);
     if (index >>> 0 !== index) throw this.#badIndex(index);
-    const { control } = this.#attachment.kernel;
+    const control = this.#control;
     const slot = control.pin(this.#id, index | 0);
     if (slot >= 0) {
       if (mode === 'read' || control.makeWritePin(slot) === 0) return slot;
@@ -229,21 +250,19 @@ export class CachedFile {
     const index = Math.floor(position / this.pageSize);
     const from = position - index * this.pageSize;
     const n = Math.min(this.pageSize - from, length - done);
-    const { kernel, bytes } = this.#attachment;
-    const { control } = kernel;
+    const control = this.#control;
     for (let tries = 0; tries < VIEW_TRIES; tries++) {
       const frame = control.viewOpen(this.#id, index | 0);
       if (frame < 0) {
         this.#viewMissed(index, frame);
         continue;
       }
-      const page = bytes.of(frame);
-      target.set(n === this.pageSize ? page : page.subarray(from, from + n), done);
+      copyOut(this.#bytes.of(frame), from, target, done, n);
       if (control.viewClose() === 1) return n;
     }
     const slot = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, 'read'));
     try {
-      target.set(bytes.of(kernel.frameOfPin(slot)).subarray(from, from + n), done);
+      copyOut(this.#bytes.of(this.#attachment.kernel.frameOfPin(slot)), from, target, done, n);
     } finally {
       control.unpin(slot, 0);
     }
@@ -447,10 +466,15 @@ export class CachedFile {
   }
 
   #check(): void {
-    if (this.#closed || this.#context.isClosed()) {
-      const what = this.#closed ? `'${this.path}' is closed` : 'this thread has closed or detached its cache';
-      throw pinfoldError('ERR_PINFOLD_CLOSED', what);
-    }
+    if (this.#closed) throw this.#closedError();
+  }
+
+  #closedError(): Error {
+    return pinfoldError('ERR_PINFOLD_CLOSED', `'${this.path}' is closed, or this thread has closed or detached its cache`);
+  }
+
+  #refusal(index: unknown): Error {
+    return this.#closed ? this.#closedError() : this.#badIndex(index);
   }
 
   #checkWriteMode(mode: unknown): void {

@@ -1,5 +1,5 @@
 import { pinfoldError } from './errors';
-import type { PinSlot } from './kernel/kernel';
+import type { Kernel, PinSlot } from './kernel/kernel';
 import * as L from './kernel/layout';
 import type { Attachment } from './attachment';
 
@@ -11,9 +11,9 @@ export class Page {
   /** The page's index in its file. */
   readonly index: number;
   readonly mode: 'read' | 'write';
-  #attachment: Attachment | undefined;
-  readonly #slot: PinSlot;
-  #bytes: Uint8Array | undefined;
+  readonly #attachment: Attachment;
+  /** −1 once the pin was dropped. */
+  #slot: PinSlot | -1;
   /** Writebacks of the page that had ended when a write pin was taken. */
   readonly #writebacks: number;
 
@@ -23,9 +23,7 @@ export class Page {
     this.mode = mode;
     this.#attachment = attachment;
     this.#slot = slot;
-    const frame = attachment.kernel.frameOfPin(slot);
-    this.#bytes = attachment.bytes.of(frame);
-    this.#writebacks = mode === 'write' ? attachment.kernel.frameWord(frame, L.FRAME_WRITEBACKS) : 0;
+    this.#writebacks = mode === 'write' ? writebacksOf(attachment.kernel, slot) : 0;
   }
 
   /**
@@ -33,8 +31,9 @@ export class Page {
    * Throws ERR_PINFOLD_UNPINNED after `unpin`. Keep no reference past it: the frame may hold another page then.
    */
   get bytes(): Uint8Array {
-    if (this.#bytes === undefined) throw this.#unpinned('its bytes are out of reach');
-    return this.#bytes;
+    const slot = this.#slot;
+    if (slot < 0) throw this.#unpinned('its bytes are out of reach');
+    return this.#attachment.bytes.of(this.#attachment.kernel.frameOfPin(slot as PinSlot));
   }
 
   /**
@@ -43,28 +42,27 @@ export class Page {
    * ERR_PINFOLD_UNPINNED the second time.
    */
   unpin(options?: { dirty?: boolean }): void {
-    const attachment = this.#attachment;
-    if (attachment === undefined) throw this.#unpinned('it can be dropped once only');
-    const dirty = this.mode === 'write' && (options?.dirty !== false || this.#writtenBack(attachment));
-    this.#attachment = undefined;
-    this.#bytes = undefined;
-    attachment.kernel.control.unpin(this.#slot, dirty ? 1 : 0);
+    const slot = this.#slot as PinSlot;
+    if (slot < 0) throw this.#unpinned('it can be dropped once only');
+    const { kernel } = this.#attachment;
+    const dirty = this.mode === 'write' && (options?.dirty !== false || writebacksOf(kernel, slot) !== this.#writebacks);
+    this.#slot = -1;
+    kernel.control.unpin(slot, dirty ? 1 : 0);
   }
 
   /** `using page = file.pinSync(i)`: dropped at the end of the block, if it was not before. */
   [Symbol.dispose](): void {
-    if (this.#attachment !== undefined) this.unpin();
-  }
-
-  #writtenBack({ kernel }: Attachment): boolean {
-    const frame = kernel.frameOfPin(this.#slot);
-    return (
-      (kernel.frameWord(frame, L.FRAME_STATE) & L.WRITEBACK) !== 0 ||
-      kernel.frameWord(frame, L.FRAME_WRITEBACKS) !== this.#writebacks
-    );
+    if (this.#slot >= 0) this.unpin();
   }
 
   #unpinned(consequence: string): Error {
     return pinfoldError('ERR_PINFOLD_UNPINNED', `the pin on page ${this.index} was dropped: ${consequence}`);
   }
+}
+
+/** Counts writebacks of the pinned page, one that runs now included: a number that differs if one began since. */
+function writebacksOf(kernel: Kernel, slot: PinSlot): number {
+  const frame = kernel.frameOfPin(slot);
+  const running = (kernel.frameWord(frame, L.FRAME_STATE) & L.WRITEBACK) !== 0;
+  return kernel.frameWord(frame, L.FRAME_WRITEBACKS) + (running ? 1 : 0);
 }

@@ -132,50 +132,50 @@ export const ROW_FLUSH = 176;
 export const ROW_OUT = 180;
 export const OUT_WORDS = 8;
 /** Stack of open views: frame, useq, version; private to the owner. */
-export const ROW_VIEWS = 212;
+export const ROW_VIEWS = 216;
 export const VIEW_BYTES = 12;
 export const VIEW_DEPTH = 16;
-/** Monotonic counters: low and high word each. Written by the owner alone. */
-export const ROW_COUNTERS = 404;
-export const COUNT_HITS = 404;
-export const COUNT_MISSES = 412;
-export const COUNT_FILLS = 420;
-export const COUNT_RECLAIMS = 428;
-export const COUNT_DIRTIED = 436;
-export const COUNT_BOUNCED = 444;
-export const COUNT_SKIPPED = 452;
-export const COUNT_WRITTEN = 460;
-export const COUNT_FLUSHES = 468;
-export const COUNT_FSYNCS = 476;
-export const COUNT_THROTTLES = 484;
-export const COUNT_ORPHANS = 492;
-export const COUNT_ERRORS = 500;
+/** Monotonic counters of 64 bits. Written by the owner alone. */
+export const ROW_COUNTERS = 408;
+export const COUNT_HITS = 408;
+export const COUNT_MISSES = 416;
+export const COUNT_FILLS = 424;
+export const COUNT_RECLAIMS = 432;
+export const COUNT_DIRTIED = 440;
+export const COUNT_BOUNCED = 448;
+export const COUNT_SKIPPED = 456;
+export const COUNT_WRITTEN = 464;
+export const COUNT_FLUSHES = 472;
+export const COUNT_FSYNCS = 480;
+export const COUNT_THROTTLES = 488;
+export const COUNT_ORPHANS = 496;
+export const COUNT_ERRORS = 504;
 /** Gauges: this owner's share, which may be negative; the sum over all rows is the gauge. */
-export const GAUGE_RESIDENT = 508;
-export const GAUGE_DIRTY = 512;
-export const GAUGE_PINNED_DIRTY = 516;
-export const GAUGE_WRITEBACK = 520;
+export const GAUGE_RESIDENT = 512;
+export const GAUGE_DIRTY = 516;
+export const GAUGE_PINNED_DIRTY = 520;
+export const GAUGE_WRITEBACK = 524;
 /** Requests to service threads. */
-export const ROW_REQUESTS = 524;
+export const ROW_REQUESTS = 528;
 export const REQUESTS = 16;
 export const REQUEST_BYTES = 32;
-export const REQUEST_STATE = 524;
+export const REQUEST_STATE = 528;
 export const REQUEST_FREE = 0;
 export const REQUEST_PENDING = 1;
 export const REQUEST_RUNNING = 2;
 export const REQUEST_DONE = 3;
-export const REQUEST_KIND = 528;
-export const REQUEST_FILE = 532;
-export const REQUEST_A = 536;
-export const REQUEST_B = 540;
-export const REQUEST_RESULT = 544;
-export const REQUEST_RESULT_B = 548;
-export const REQUEST_SERVER = 552;
+export const REQUEST_KIND = 532;
+export const REQUEST_FILE = 536;
+export const REQUEST_A = 540;
+export const REQUEST_B = 544;
+export const REQUEST_RESULT = 548;
+export const REQUEST_RESULT_B = 552;
+export const REQUEST_SERVER = 556;
 /** Frames in WRITEBACK by this owner: `(frame + 1) * 2 + bounced`, 0 when free. */
-export const ROW_WRITEBACKS = 1036;
+export const ROW_WRITEBACKS = 1040;
 export const WRITEBACKS = 64;
 /** Pins: `frame * 4 + mode`; a free slot holds `~next free slot`. */
-export const ROW_PINS = 1292;
+export const ROW_PINS = 1296;
 export const PIN_READ = 1;
 export const PIN_WRITE = 2;
 

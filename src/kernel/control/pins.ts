@@ -3,25 +3,17 @@ import * as L from '../layout';
 import {
   account, bucketAt, count, frameAt, hashOf, keep, maxPins, noteDirtied, out, row, wakeFrame,
 } from './words';
-import { find } from './table';
+import { atHome, find, isPage } from './table';
 
 /** Head of this owner's list of free pin slots; `maxPins` when all are taken. */
 let freePin: i32 = 0;
 let viewDepth: i32 = 0;
-/** A lookup missed and its caller has not come back yet: when it does, that is not one more hit. */
-let missed: i32 = 0;
-
+/** A miss takes back the hit that its caller's next lookup, once the page is there, will count. */
 // @ts-ignore: decorator
 @inline function countMiss(): i32 {
-  missed++;
   count(L.COUNT_MISSES);
+  count(L.COUNT_HITS, -1);
   return L.MISS;
-}
-
-// @ts-ignore: decorator
-@inline function countHit(): void {
-  if (missed == 0) count(L.COUNT_HITS);
-  else missed--;
 }
 
 /** Makes the pin slots of a row that this thread just took one list of free slots. */
@@ -29,7 +21,6 @@ export function clearPins(): void {
   for (let slot = 0; slot < maxPins; slot++) store<i32>(row + (<usize>slot << 2), ~(slot + 1), L.ROW_PINS);
   freePin = 0;
   viewDepth = 0;
-  missed = 0;
 }
 
 /**
@@ -42,14 +33,16 @@ export function pin(file: i32, index: i32): i32 {
   const slotAt = row + (<usize>slot << 2);
   const hash = hashOf(file, index);
   const bucket = bucketAt(hash);
+  let frame = atHome(bucket, hash);
   while (true) {
-    const frame = find(bucket, hash, file, index);
-    if (frame < 0) return countMiss();
+    if (frame < 0) {
+      frame = find(bucket, hash, file, index);
+      if (frame < 0) return countMiss();
+    }
     const at = frameAt(frame);
     let s = atomic.load<i32>(at, L.FRAME_STATE);
     let pinned = false;
-    while ((s & (L.VALID | L.CLAIMED | L.ORPHAN)) == L.VALID) {
-      if ((s & L.READ_MASK) == L.READ_MASK) return L.PIN_COUNT_FULL;
+    while ((s & (L.VALID | L.CLAIMED | L.ORPHAN)) == L.VALID && (s & L.READ_MASK) != L.READ_MASK) {
       let after = s + L.READ_ONE;
       if ((s & L.USE_MASK) != L.USE_MASK) after += L.USE_ONE;
       const seen = atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE);
@@ -64,17 +57,22 @@ export function pin(file: i32, index: i32): i32 {
       s = seen;
     }
     if (!pinned) {
-      if (s & L.CLAIMED) {
-        out(0, frame);
-        return L.BUSY;
+      if (isPage(at, file, index)) {
+        if (s & L.CLAIMED) {
+          out(0, frame);
+          return L.BUSY;
+        }
+        if ((s & L.READ_MASK) == L.READ_MASK) return L.PIN_COUNT_FULL;
       }
-      continue; // freed or cut off since the walk
+      frame = -1; // a wrong guess, or freed or cut off since the walk
+      continue;
     }
-    if (atomic.load<i32>(at, L.FRAME_INDEX) == index && atomic.load<i32>(at, L.FRAME_FILE) == file) {
-      countHit();
+    if (isPage(at, file, index)) {
+      count(L.COUNT_HITS);
       return slot;
     }
     unpin(slot, 0);
+    frame = -1;
   }
   return L.MISS; // never reached; the compiler does not see it
 }
@@ -149,29 +147,36 @@ export function viewOpen(file: i32, index: i32): i32 {
   if (viewDepth == L.VIEW_DEPTH) return L.TOO_DEEP;
   const hash = hashOf(file, index);
   const bucket = bucketAt(hash);
+  let frame = atHome(bucket, hash);
   while (true) {
-    const frame = find(bucket, hash, file, index);
-    if (frame < 0) return countMiss();
+    if (frame < 0) {
+      frame = find(bucket, hash, file, index);
+      if (frame < 0) return countMiss();
+    }
     const at = frameAt(frame);
     const s = atomic.load<i32>(at, L.FRAME_STATE);
     if ((s & VIEWABLE) != L.VALID) {
-      if (s & (L.CLAIMED | L.UPDATING)) {
+      if (s & (L.CLAIMED | L.UPDATING) && isPage(at, file, index)) {
         out(0, frame);
         return L.BUSY;
       }
+      frame = -1;
       continue;
     }
     const useq = atomic.load<i32>(at, L.FRAME_USEQ);
     const version = atomic.load<i32>(at, L.FRAME_VERSION);
     // The identity is read after the version: a claim that changes it moves the version before it ends.
-    if (atomic.load<i32>(at, L.FRAME_INDEX) != index || atomic.load<i32>(at, L.FRAME_FILE) != file) continue;
+    if (!isPage(at, file, index)) {
+      frame = -1;
+      continue;
+    }
     if ((s & L.USE_MASK) != L.USE_MASK) atomic.cmpxchg<i32>(at, s, s + L.USE_ONE, L.FRAME_STATE);
     const entry = row + <usize>(viewDepth * L.VIEW_BYTES);
     store<i32>(entry, frame, L.ROW_VIEWS);
     store<i32>(entry, useq, L.ROW_VIEWS + 4);
     store<i32>(entry, version, L.ROW_VIEWS + 8);
     viewDepth++;
-    countHit();
+    count(L.COUNT_HITS);
     return frame;
   }
 }

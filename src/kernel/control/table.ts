@@ -11,8 +11,15 @@ import { bucketAt, count, epochAt, fileAt, frameAt, frameMask, groups, hashOf, h
 const MAX_CHAIN = 4096;
 
 // @ts-ignore: decorator
-@inline function isPage(at: usize, file: i32, index: i32): bool {
+@inline export function isPage(at: usize, file: i32, index: i32): bool {
   return atomic.load<i32>(at, L.FRAME_INDEX) == index && atomic.load<i32>(at, L.FRAME_FILE) == file;
+}
+
+/** The frame in the key's home entry if its tag fits, else MISS: a guess that is right most of the time. */
+// @ts-ignore: decorator
+@inline export function atHome(bucket: usize, hash: i32): i32 {
+  const e = atomic.load<i32>(bucket + (<usize>homeOf(hash) << 2), L.BUCKET_ENTRIES);
+  return (e & ~frameMask) == (hash & ~frameMask) ? (e & frameMask) - 1 : L.MISS;
 }
 
 /** The frame that seemed to hold the page at some moment of the walk, or MISS. */

@@ -94,10 +94,8 @@ export function become(id: i32): void {
 /** The hash of a page's identity: its low bits choose the bucket, its high bits are the tag and the home entry. */
 // @ts-ignore: decorator
 @inline export function hashOf(file: i32, index: i32): i32 {
-  let h = index * <i32>0x9e3779b1 + file * <i32>0x85ebca6b;
-  h ^= h >>> 16;
-  h *= <i32>0x2c1b3c6d;
-  return h ^ (h >>> 15);
+  const h = (index ^ (file * <i32>0x85ebca6b)) * <i32>0x9e3779b1;
+  return h ^ (h >>> 16); // the product's high bits are good, its low bits only with these: a stride of 64 pages must spread
 }
 // @ts-ignore: decorator
 @inline export function bucketAt(hash: i32): usize {
@@ -114,13 +112,11 @@ export function become(id: i32): void {
   store<i32>(row + (<usize>word << 2), value, L.ROW_OUT);
 }
 
-/** Adds one to a 64-bit counter of this owner's row: two plain words, because only the owner writes them. */
+/** Adds to a 64-bit counter of this owner's row. Plain: only the owner writes it. */
 // @ts-ignore: decorator
-@inline export function count(counter: i32): void {
+@inline export function count(counter: i32, by: i64 = 1): void {
   const at = row + <usize>counter;
-  const n = load<i32>(at) + 1;
-  store<i32>(at, n);
-  if (n == 0) store<i32>(at, load<i32>(at, 4) + 1, 4);
+  store<i64>(at, load<i64>(at) + by);
 }
 
 /** Moves this owner's share of the gauges by what a transition of the state word changed. */
