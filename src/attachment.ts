@@ -40,8 +40,14 @@ export function checkHandle(handle: unknown): HandleParts {
   if (typeof parts !== 'object' || parts === null || parts.pinfold !== 'PageCacheHandle') {
     throw typeError('ERR_PINFOLD_HANDLE', `attach needs the \`handle\` of a PageCache, got ${show(handle)}`);
   }
-  if (!(parts.control instanceof WebAssembly.Memory) || !(parts.control.buffer instanceof SharedArrayBuffer)) {
-    throw typeError('ERR_PINFOLD_HANDLE', 'the handle has lost its memory: pass it by workerData or postMessage, not as JSON');
+  if (
+    !(parts.control instanceof WebAssembly.Memory) ||
+    !(parts.control.buffer instanceof SharedArrayBuffer)
+  ) {
+    throw typeError(
+      'ERR_PINFOLD_HANDLE',
+      'the handle has lost its memory: pass it by workerData or postMessage, not as JSON',
+    );
   }
   if (parts.layout !== L.LAYOUT_VERSION) {
     throw pinfoldError(

@@ -10,8 +10,8 @@ import { CachedFile, type FileContext } from './file';
 import { geometryOf, initialize } from './kernel/geometry';
 import { describeOwner, type FileId, type FrameId, type Kernel, type OwnerId } from './kernel/kernel';
 import * as L from './kernel/layout';
-import { type CacheOptions, checkCacheOptions, checkOpenOptions, type OpenOptions } from './options';
 import { checkPath, openRequest } from './openRequest';
+import { type CacheOptions, checkCacheOptions, checkOpenOptions, type OpenOptions } from './options';
 import { type PageInfo, pagesOf, pathOf } from './pages';
 import { type Answer, ask, type Protocol } from './protocol/effects';
 import { fsyncByService } from './protocol/fsync';
@@ -120,7 +120,12 @@ export class PageCache {
     const services = roles.map((role) => {
       const workerData: ServiceData = { handle, role };
       // The file worker's descriptors are the cache's: they must survive it.
-      return new Worker(wiring.serviceSource, { eval: true, workerData, trackUnmanagedFds: false, name: `pinfold ${role}` });
+      return new Worker(wiring.serviceSource, {
+        eval: true,
+        workerData,
+        trackUnmanagedFds: false,
+        name: `pinfold ${role}`,
+      });
     });
     try {
       await Promise.all(services.map(started));
@@ -188,7 +193,10 @@ export class PageCache {
     }
     if (errno === constants.errno.ENFILE) {
       const { maxFiles } = this.#attachment.options;
-      throw pinfoldError('ERR_PINFOLD_FILES', `'${path}' not opened: ${maxFiles} files are open, the most there may be (maxFiles)`);
+      throw pinfoldError(
+        'ERR_PINFOLD_FILES',
+        `'${path}' not opened: ${maxFiles} files are open, the most there may be (maxFiles)`,
+      );
     }
     if (errno !== 0) throw ioError(`'${path}' could not be opened`, errno, 'open', path);
     const file = new CachedFile(this.#context, id as FileId, path, options);
@@ -230,11 +238,15 @@ export class PageCache {
   detach(): void {
     if (this.#closed) return;
     if (this.#services !== undefined) {
-      throw pinfoldError('ERR_PINFOLD_ARGUMENT', 'the creator of a cache does not detach: it closes the cache');
+      throw pinfoldError(
+        'ERR_PINFOLD_ARGUMENT',
+        'the creator of a cache does not detach: it closes the cache',
+      );
     }
     const { kernel } = this.#attachment;
     const held = [...kernel.pinsOf(kernel.owner)].length;
-    if (held > 0) throw pinfoldError('ERR_PINFOLD_BUSY', `not detached: ${describePins(kernel, kernel.owner)}`);
+    if (held > 0)
+      throw pinfoldError('ERR_PINFOLD_BUSY', `not detached: ${describePins(kernel, kernel.owner)}`);
     this.#leave();
   }
 
@@ -293,7 +305,8 @@ export class PageCache {
   }
 
   #check(): void {
-    if (this.#closed) throw pinfoldError('ERR_PINFOLD_CLOSED', 'this thread has closed or detached its cache');
+    if (this.#closed)
+      throw pinfoldError('ERR_PINFOLD_CLOSED', 'this thread has closed or detached its cache');
   }
 }
 
@@ -325,7 +338,10 @@ function describePins(kernel: Kernel, owner: OwnerId): string {
 /** Resolves when the service thread has attached. */
 function started(service: Worker): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => fail(new Error(`no answer within ${START_TIMEOUT_MS} ms`)), START_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => fail(new Error(`no answer within ${START_TIMEOUT_MS} ms`)),
+      START_TIMEOUT_MS,
+    );
     const fail = (cause: unknown) => {
       clearTimeout(timer);
       reject(pinfoldError('ERR_PINFOLD_THREADS', 'a service thread did not start', cause));

@@ -1,14 +1,20 @@
 import type { Attachment } from './attachment';
+import { copyOut } from './copyOut';
 import { type AsyncDriver, bounded } from './driver/async';
 import { ioError, pinfoldError, rangeError, show, typeError } from './errors';
 import type { Control, FileId, FrameId, PageBytes, PinSlot } from './kernel/kernel';
 import * as L from './kernel/layout';
-import { copyOut } from './copyOut';
 import { checkFsyncOptions, type FsyncOptions, type OpenOptions } from './options';
 import { Page } from './page';
 import { type Protocol, serviceClass } from './protocol/effects';
 import { acquire, bringIn, pinError, waitForClaim } from './protocol/fill';
-import { fsyncByService, fsyncRound, type Outcome, type PinnedPages, waitForWritePins } from './protocol/fsync';
+import {
+  fsyncByService,
+  fsyncRound,
+  type Outcome,
+  type PinnedPages,
+  waitForWritePins,
+} from './protocol/fsync';
 
 /** What an fsync did. Callers who came together share one round: they get the same figures. */
 export interface SyncReport {
@@ -51,6 +57,7 @@ export class CachedFile {
   readonly #attachment: Attachment;
   readonly #control: Control;
   readonly #bytes: PageBytes;
+  readonly #views: readonly (Uint8Array | undefined)[];
   readonly #id: FileId;
   #closed = false;
   /** Errors from outside of rounds that this handle has told of. */
@@ -63,6 +70,7 @@ export class CachedFile {
     this.#attachment = context.attachment;
     this.#control = context.attachment.kernel.control;
     this.#bytes = context.attachment.bytes;
+    this.#views = this.#bytes.views;
     this.#id = id;
     this.path = path;
     this.mode = options.mode;
@@ -90,7 +98,7 @@ export class CachedFile {
     if (frame >= 0) {
       let result: T;
       try {
-        result = fn(this.#bytes.of(frame), arg as A);
+        result = fn(this.#views[frame] ?? this.#bytes.of(frame), arg as A);
       } catch (error) {
         if (control.viewClose() === 1) throw error;
         return this.#viewAgain(index, fn, arg as A); // it may have thrown over bytes that were never together
@@ -185,7 +193,8 @@ export class CachedFile {
 
   /** As `pinSync`; a page that is not in the cache is brought in by a service thread. */
   async pin(index: number, mode: 'read' | 'write' = 'read'): Promise<Page> {
-    const slot = this.#pinHit(index, mode) ?? (await this.#run(acquire(this.#attachment, this.#id, index, mode)));
+    const slot =
+      this.#pinHit(index, mode) ?? (await this.#run(acquire(this.#attachment, this.#id, index, mode)));
     return new Page(this.#attachment, slot, index, mode);
   }
 
@@ -204,7 +213,10 @@ export class CachedFile {
     if (slot >= 0) {
       if (mode === 'read' || control.makeWritePin(slot) === 0) return slot;
       control.unpin(slot, 0);
-      throw pinfoldError('ERR_PINFOLD_PIN_COUNT', `page ${index} has 1,023 write pins: no more can be counted`);
+      throw pinfoldError(
+        'ERR_PINFOLD_PIN_COUNT',
+        `page ${index} has 1,023 write pins: no more can be counted`,
+      );
     }
     if (slot === L.MISS || slot === L.BUSY) {
       this.#checkIndex(index); // a page in the cache is within the file; only now is the size worth a look
@@ -317,7 +329,10 @@ export class CachedFile {
     checkPosition(position);
     const end = position + source.length;
     if (end > PAGES_MAX * this.pageSize || !Number.isSafeInteger(end)) {
-      throw rangeError('ERR_PINFOLD_RANGE', `a write of ${source.length} bytes at ${position} ends past the largest file`);
+      throw rangeError(
+        'ERR_PINFOLD_RANGE',
+        `a write of ${source.length} bytes at ${position} ends past the largest file`,
+      );
     }
   }
 
@@ -369,8 +384,13 @@ export class CachedFile {
       const pins = this.#run(waitForWritePins(this.#attachment, this.#id, limit, () => performance.now()));
       await bounded(pins, until, { timeout: () => timedOut(timeout), aborted });
     }
-    const left = timeout === undefined ? {} : { timeout: Math.max(0, timeout - (performance.now() - started)) };
-    const outcome = await bounded(this.#round(), { ...until, ...left }, { timeout: () => timedOut(timeout), aborted });
+    const left =
+      timeout === undefined ? {} : { timeout: Math.max(0, timeout - (performance.now() - started)) };
+    const outcome = await bounded(
+      this.#round(),
+      { ...until, ...left },
+      { timeout: () => timedOut(timeout), aborted },
+    );
     return this.#report(outcome, started);
   }
 
@@ -418,7 +438,13 @@ export class CachedFile {
     const errors = kernel.fileWord(this.#id, L.FILE_ERROR_SEQ);
     const earlier = errors !== this.#errorsSeen;
     this.#errorsSeen = errors;
-    if (errno !== 0) throw ioError(`fsync of '${this.path}' failed; what it could not write is dirty still`, errno, 'fsync', this.path);
+    if (errno !== 0)
+      throw ioError(
+        `fsync of '${this.path}' failed; what it could not write is dirty still`,
+        errno,
+        'fsync',
+        this.path,
+      );
     if (earlier) {
       const cause = kernel.fileWord(this.#id, L.FILE_ERRNO);
       throw ioError(
@@ -470,7 +496,10 @@ export class CachedFile {
   }
 
   #closedError(): Error {
-    return pinfoldError('ERR_PINFOLD_CLOSED', `'${this.path}' is closed, or this thread has closed or detached its cache`);
+    return pinfoldError(
+      'ERR_PINFOLD_CLOSED',
+      `'${this.path}' is closed, or this thread has closed or detached its cache`,
+    );
   }
 
   #refusal(index: unknown): Error {
@@ -513,7 +542,10 @@ function checkPosition(position: unknown): asserts position is number {
     throw typeError('ERR_PINFOLD_ARGUMENT', `position must be a number of bytes, got ${show(position)}`);
   }
   if (!Number.isSafeInteger(position) || position < 0) {
-    throw rangeError('ERR_PINFOLD_RANGE', `position must be a whole number from 0 to 2^53 - 1, got ${show(position)}`);
+    throw rangeError(
+      'ERR_PINFOLD_RANGE',
+      `position must be a whole number from 0 to 2^53 - 1, got ${show(position)}`,
+    );
   }
 }
 
@@ -521,7 +553,10 @@ const isThenable = (value: unknown) =>
   typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
 
 function notSynchronous(what: string): Error {
-  return typeError('ERR_PINFOLD_CALLBACK', `the callback of ${what} returned a promise: it must be done when it returns`);
+  return typeError(
+    'ERR_PINFOLD_CALLBACK',
+    `the callback of ${what} returned a promise: it must be done when it returns`,
+  );
 }
 
 function timedOut(timeout: number | undefined): Error {

@@ -1,16 +1,16 @@
 // What the benchmark harness and the tests need and users must not have. Not in the package's exports, not published.
 import serviceSource from 'pinfold:service-harness';
-import controlWasm from '../build/kernel/control.wasm';
 import debugWasm from '../build/kernel/control.debug.wasm';
-import { PageCache, type Wiring } from './cache';
+import controlWasm from '../build/kernel/control.wasm';
 import type { PageCacheHandle } from './attachment';
+import { PageCache, type Wiring } from './cache';
 import type { CachedFile, SyncReport } from './file';
 import type { PinSlot } from './kernel/kernel';
 import type { CacheOptions, FsyncOptions, FsyncPolicy } from './options';
 import { type Fault, faultPlan, faultyStore, heal, planFault } from './store/faulty';
 
-export type { Fault };
 export * as layout from './kernel/layout';
+export type { Fault };
 
 /** The policies of design, and the control that lies. */
 export type HarnessPolicy = FsyncPolicy | 'skip';
@@ -53,9 +53,16 @@ export interface HarnessCache {
 }
 
 /** A cache over a store whose calls can be made to fail, by default with the kernel that asserts its invariants. */
-export async function createHarness(options?: CacheOptions, kernel: 'debug' | 'release' = 'debug'): Promise<HarnessCache> {
+export async function createHarness(
+  options?: CacheOptions,
+  kernel: 'debug' | 'release' = 'debug',
+): Promise<HarnessCache> {
   const faults = faultPlan();
-  const cache = await PageCache.createWired(options, { ...wiring, controlWasm: kernel === 'debug' ? debugWasm : controlWasm, faults });
+  const cache = await PageCache.createWired(options, {
+    ...wiring,
+    controlWasm: kernel === 'debug' ? debugWasm : controlWasm,
+    faults,
+  });
   return { cache, fail: (fault) => planFault(faults, fault), heal: () => heal(faults) };
 }
 

@@ -10,11 +10,17 @@ export const openFlag = { write: 1, create: 2 } as const;
 /** The path's bytes. Throws what no file system would take. */
 export function checkPath(path: unknown): Buffer {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    throw typeError('ERR_PINFOLD_ARGUMENT', `path must be a non-empty string without null bytes, got ${show(path)}`);
+    throw typeError(
+      'ERR_PINFOLD_ARGUMENT',
+      `path must be a non-empty string without null bytes, got ${show(path)}`,
+    );
   }
   const bytes = Buffer.from(path);
   if (bytes.length > L.PATH_BYTES - 4) {
-    throw pinfoldError('ERR_PINFOLD_ARGUMENT', `path has ${bytes.length} bytes; the limit is ${L.PATH_BYTES - 4}`);
+    throw pinfoldError(
+      'ERR_PINFOLD_ARGUMENT',
+      `path has ${bytes.length} bytes; the limit is ${L.PATH_BYTES - 4}`,
+    );
   }
   return bytes;
 }

@@ -139,7 +139,10 @@ export function checkCacheOptions(given: unknown): CheckedOptions {
     throw rangeError('ERR_PINFOLD_OPTION', `pageSize must be a power of two, got ${pageSize}`);
   }
   if (memory < 32 * pageSize) {
-    throw rangeError('ERR_PINFOLD_OPTION', `memory must hold 32 pages (${32 * pageSize} bytes), got ${memory}`);
+    throw rangeError(
+      'ERR_PINFOLD_OPTION',
+      `memory must hold 32 pages (${32 * pageSize} bytes), got ${memory}`,
+    );
   }
   if (dirtyBackgroundRatio > dirtyRatio) {
     throw rangeError(
@@ -165,7 +168,10 @@ export function checkOpenOptions(given: unknown): Required<OpenOptions> {
 }
 
 /** The options of one fsync. `skip` exists for the harness's control only, which does not come this way. */
-export function checkFsyncOptions(given: unknown, fallback: FsyncPolicy): FsyncOptions & { policy: FsyncPolicy } {
+export function checkFsyncOptions(
+  given: unknown,
+  fallback: FsyncPolicy,
+): FsyncOptions & { policy: FsyncPolicy } {
   if (given === undefined) return { policy: fallback };
   const options = plainObject(given, 'fsync options');
   refuseUnknown(options, ['policy', 'timeout', 'signal'], 'fsync');
@@ -173,7 +179,12 @@ export function checkFsyncOptions(given: unknown, fallback: FsyncPolicy): FsyncO
     policy: checkChoice('policy', options.policy, CHOICES.fsyncPolicy, fallback),
   };
   if (options.timeout !== undefined) {
-    checked.timeout = checkNumber('timeout', options.timeout, { default: 0, min: 0, max: 2 ** 30, integer: false });
+    checked.timeout = checkNumber('timeout', options.timeout, {
+      default: 0,
+      min: 0,
+      max: 2 ** 30,
+      integer: false,
+    });
   }
   if (options.signal !== undefined) {
     if (!(options.signal instanceof AbortSignal)) {

@@ -1,7 +1,7 @@
+import type { Attachment } from './attachment';
 import { pinfoldError } from './errors';
 import type { Kernel, PinSlot } from './kernel/kernel';
 import * as L from './kernel/layout';
-import type { Attachment } from './attachment';
 
 /**
  * A pinned page: it stays in its frame until `unpin`. With a write pin its bytes may be stored into at any moment, by
@@ -45,7 +45,8 @@ export class Page {
     const slot = this.#slot as PinSlot;
     if (slot < 0) throw this.#unpinned('it can be dropped once only');
     const { kernel } = this.#attachment;
-    const dirty = this.mode === 'write' && (options?.dirty !== false || writebacksOf(kernel, slot) !== this.#writebacks);
+    const dirty =
+      this.mode === 'write' && (options?.dirty !== false || writebacksOf(kernel, slot) !== this.#writebacks);
     this.#slot = -1;
     kernel.control.unpin(slot, dirty ? 1 : 0);
   }

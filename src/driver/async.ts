@@ -1,6 +1,7 @@
 // The asynchronous driver: the event loop goes on. Sleeps are Atomics.waitAsync; work that does I/O goes to service threads.
-import * as L from '../kernel/layout';
+
 import type { Kernel } from '../kernel/kernel';
+import * as L from '../kernel/layout';
 import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
 import { closedError } from './sync';
 
@@ -103,7 +104,10 @@ export class AsyncDriver {
       return;
     }
     let timer: NodeJS.Timeout | undefined;
-    await Promise.race([shared, new Promise((resolve) => (timer = setTimeout(resolve, Math.ceil(timeoutMs))))]);
+    await Promise.race([
+      shared,
+      new Promise((resolve) => (timer = setTimeout(resolve, Math.ceil(timeoutMs)))),
+    ]);
     clearTimeout(timer);
   }
 

@@ -1,7 +1,8 @@
 // The synchronous driver: performs each effect in place, sleeping in Atomics.wait.
-import * as L from '../kernel/layout';
-import type { FileId, Kernel } from '../kernel/kernel';
+
 import { pinfoldError } from '../errors';
+import type { FileId, Kernel } from '../kernel/kernel';
+import * as L from '../kernel/layout';
 import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
 import type { Store } from '../store/store';
 
@@ -48,7 +49,11 @@ export class SyncDriver {
       case 'read':
         return this.#store.read(this.#descriptor(effect.file, L.FILE_FD_READ), effect.bytes, effect.position);
       case 'write':
-        return this.#store.write(this.#descriptor(effect.file, L.FILE_FD_WRITE), effect.bytes, effect.position);
+        return this.#store.write(
+          this.#descriptor(effect.file, L.FILE_FD_WRITE),
+          effect.bytes,
+          effect.position,
+        );
       case 'flush':
         return this.#store.flush(this.#descriptor(effect.file, L.FILE_FD_WRITE));
       case 'syncDirectory':
@@ -69,7 +74,8 @@ export class SyncDriver {
     const wakeAt = this.#kernel.rowAt(this.#kernel.owner) + L.ROW_WAKE;
     for (;;) {
       const seq = this.#kernel.load(wakeAt);
-      if (control.collect(slot) === 1) return [0, 1, 2, 3].map((word) => this.#kernel.out(word)) as unknown as Answer;
+      if (control.collect(slot) === 1)
+        return [0, 1, 2, 3].map((word) => this.#kernel.out(word)) as unknown as Answer;
       this.#sleep(wakeAt, seq, SLICE_MS);
     }
   }

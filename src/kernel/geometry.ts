@@ -31,7 +31,19 @@ const powerOfTwoAtMost = (value: number) => 2 ** Math.floor(Math.log2(value));
 const powerOfTwoAtLeast = (value: number) => 2 ** Math.ceil(Math.log2(value));
 
 interface Regions {
-  at: Record<'buckets' | 'frames' | 'dirty' | 'epochs' | 'unstable' | 'groups' | 'summary' | 'files' | 'rows' | 'paths', number>;
+  at: Record<
+    | 'buckets'
+    | 'frames'
+    | 'dirty'
+    | 'epochs'
+    | 'unstable'
+    | 'groups'
+    | 'summary'
+    | 'files'
+    | 'rows'
+    | 'paths',
+    number
+  >;
   bucketMask: number;
   frameBits: number;
   fileWords: number;
@@ -72,7 +84,10 @@ function regionsOf(g: Pick<Geometry, 'frames' | 'rows' | 'rowBytes' | 'files'>):
 export function geometryOf(options: CheckedOptions): Geometry {
   const { pageSize, memory } = options;
   // Areas of 256 KiB, where one write costs little more than the bytes it moves; in a small pool a 32nd of it.
-  const stagingPages = Math.max(1, Math.min(L.WRITEBACKS, powerOfTwoAtMost(Math.min(256 * KIB, memory / 32) / pageSize)));
+  const stagingPages = Math.max(
+    1,
+    Math.min(L.WRITEBACKS, powerOfTwoAtMost(Math.min(256 * KIB, memory / 32) / pageSize)),
+  );
   const areaBytes = stagingPages * pageSize;
   const stagingAreas = Math.min(8, Math.max(2, Math.floor(memory / (areaBytes * 32))));
   const frames = Math.floor((memory - stagingAreas * areaBytes) / pageSize);

@@ -13,7 +13,15 @@ export type PinSlot = number & { readonly [brand]: 'pin' };
 
 /** The control module's exports. Negative results are the statuses of layout.ts. */
 export interface Control {
-  attach(from: number, to: number, kind: number, tid: number, startLo: number, startHi: number, thread: number): OwnerId;
+  attach(
+    from: number,
+    to: number,
+    kind: number,
+    tid: number,
+    startLo: number,
+    startHi: number,
+    thread: number,
+  ): OwnerId;
   detach(): void;
   pin(file: FileId, index: number): PinSlot;
   makeWritePin(slot: PinSlot): number;
@@ -22,7 +30,7 @@ export interface Control {
   viewClose(): number;
   lookup(file: FileId, index: number): FrameId;
   prepareWait(frame: FrameId, mask: number): number;
-  reclaim(): FrameId;
+  reclaim(enough: number): FrameId;
   evict(frame: FrameId): number;
   install(file: FileId, index: number): number;
   fillDone(): void;
@@ -44,7 +52,14 @@ export interface Control {
   flushFailed(file: FileId): void;
   roundLead(file: FileId): number;
   roundClose(file: FileId): number;
-  roundEnd(file: FileId, ticket: number, errno: number, pages: number, bounced: number, flushes: number): void;
+  roundEnd(
+    file: FileId,
+    ticket: number,
+    errno: number,
+    pages: number,
+    bounced: number,
+    flushes: number,
+  ): void;
   roundYield(file: FileId): void;
   roundOutcome(file: FileId, ticket: number): number;
   noteError(file: FileId, errno: number, retryAt: number): void;
@@ -91,7 +106,13 @@ export class Kernel {
   }
 
   /** Takes a row for this thread between two row numbers: false if none is free. */
-  attach(from: number, to: number, kind: number, identity: { tid: number; start: bigint }, thread: number): boolean {
+  attach(
+    from: number,
+    to: number,
+    kind: number,
+    identity: { tid: number; start: bigint },
+    thread: number,
+  ): boolean {
     const lo = Number(BigInt.asIntN(32, identity.start));
     const hi = Number(BigInt.asIntN(32, identity.start >> 32n));
     this.owner = this.control.attach(from, to, kind, identity.tid, lo, hi, thread);
@@ -192,14 +213,14 @@ export class PageBytes {
   readonly #geometry: Geometry;
   readonly #memories: readonly WebAssembly.Memory[];
   readonly #modules: readonly BytesModule[];
-  /** One view a frame; a view costs about 110 bytes of heap. */
-  readonly #views: (Uint8Array | undefined)[];
+  /** One view a frame, where this thread has touched it; a view costs about 110 bytes of heap. For hot paths; see `of`. */
+  readonly views: (Uint8Array | undefined)[];
   readonly staging: readonly Uint8Array[];
 
   constructor(geometry: Geometry, module: WebAssembly.Module, memories: readonly WebAssembly.Memory[]) {
     this.#geometry = geometry;
     this.#memories = memories;
-    this.#views = new Array(geometry.frames); // sized at once: an array that grows by random indexes turns slow
+    this.views = new Array(geometry.frames); // sized at once: an array that grows by random indexes turns slow
     this.#modules = memories.map(
       (memory) => new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as BytesModule,
     );
@@ -213,7 +234,7 @@ export class PageBytes {
 
   /** The frame's bytes: pageSize of them. */
   of(frame: FrameId): Uint8Array {
-    return this.#views[frame] ?? this.#build(frame);
+    return this.views[frame] ?? this.#build(frame);
   }
 
   #build(frame: FrameId): Uint8Array {
@@ -221,7 +242,7 @@ export class PageBytes {
     const memory = Math.floor(frame / framesPerMemory);
     const at = (frame - memory * framesPerMemory) * pageSize;
     const view = new Uint8Array(this.#memories[memory]!.buffer, at, pageSize);
-    this.#views[frame] = view;
+    this.views[frame] = view;
     return view;
   }
 

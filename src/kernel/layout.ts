@@ -297,7 +297,7 @@ export const HEADER_STAGING_WAKE = 8448;
 /** Owner + 1 per staging area. */
 export const HEADER_STAGING = 8452;
 export const MAX_STAGING = 32;
-/** Bit per path area in use, and its wake sequence. */
+/** Owner + 1 per path area, and the wake sequence of all. */
 export const HEADER_PATHS_WAKE = 8640;
 export const HEADER_PATHS = 8644;
 export const PATH_AREAS = 8;

@@ -1,7 +1,8 @@
 // From a lookup that missed to a frame that holds the page.
-import * as L from '../kernel/layout';
+
+import { ioError, type PinfoldError, pinfoldError } from '../errors';
 import type { FileId, FrameId, PinSlot } from '../kernel/kernel';
-import { ioError, pinfoldError, type PinfoldError } from '../errors';
+import * as L from '../kernel/layout';
 import { type Answer, ask, io, type Pool, type Protocol, requestKind, serviceClass, wait } from './effects';
 import { flush } from './flush';
 import { clean } from './writeback';
@@ -10,6 +11,8 @@ import { clean } from './writeback';
 const NO_ROOM = -1;
 /** Sweeps before a fill gives up: each of them cleaned or flushed something, or waited for somebody's I/O. */
 const SWEEPS_MAX = 64;
+/** How many dirty or unstable pages a sweep passes at least before it has some of them cleaned. */
+const ENOUGH_MIN = 64;
 /** How long to wait when every frame that could be taken is in somebody else's hands, in ms. */
 const BUSY_WAIT_MS = 5;
 
@@ -17,18 +20,20 @@ const BUSY_WAIT_MS = 5;
 function* claimFrame(pool: Pool): Protocol<number> {
   const { kernel } = pool;
   const { control } = kernel;
+  const enough = Math.max(ENOUGH_MIN, Math.floor(pool.geometry.frames / 8));
   for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
-    if (control.reclaim() >= 0) return 0;
+    if (control.reclaim(enough) >= 0) return 0;
     const dirty = kernel.out(1);
     const unstable = kernel.out(2);
     const busy = kernel.out(3);
     const dirtyFile = kernel.out(4) as FileId;
     const unstableFile = kernel.out(5) as FileId;
-    if (dirty > 0 && dirtyFile >= 0) {
-      const errno = yield* clean(pool, dirtyFile);
-      if (errno !== 0) return errno;
-    } else if (unstable > 0 && unstableFile >= 0) {
+    // A flush frees all that was written; it is worth its price once it frees much, or nothing is left to write.
+    if (unstable > 0 && unstable >= dirty && unstableFile >= 0) {
       const errno = yield* flush(pool, unstableFile);
+      if (errno !== 0) return errno;
+    } else if (dirty > 0 && dirtyFile >= 0) {
+      const errno = yield* clean(pool, dirtyFile);
       if (errno !== 0) return errno;
     } else if (busy > 0) {
       yield* wait(L.HEADER_STAGING_WAKE, kernel.load(L.HEADER_STAGING_WAKE), BUSY_WAIT_MS);
@@ -105,7 +110,10 @@ export function* acquire(pool: Pool, file: FileId, index: number, mode: 'read' |
     if (slot >= 0) {
       if (mode === 'write' && control.makeWritePin(slot) !== 0) {
         control.unpin(slot, 0);
-        throw pinfoldError('ERR_PINFOLD_PIN_COUNT', `page ${index} has 1,023 write pins: no more can be counted`);
+        throw pinfoldError(
+          'ERR_PINFOLD_PIN_COUNT',
+          `page ${index} has 1,023 write pins: no more can be counted`,
+        );
       }
       return slot;
     }

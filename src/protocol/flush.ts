@@ -1,6 +1,7 @@
 // The store's barrier, and what its failure means.
-import * as L from '../kernel/layout';
+
 import type { FileId, FrameId } from '../kernel/kernel';
+import * as L from '../kernel/layout';
 import { io, type Pool, type Protocol, wait } from './effects';
 
 /**

@@ -1,11 +1,13 @@
 // fsync: group commit in rounds, and the blocking baseline's wait for pins.
 import { constants } from 'node:os';
-import * as L from '../kernel/layout';
-import { describeOwner, type FileId, type FrameId, type OwnerId } from '../kernel/kernel';
 import { pinfoldError } from '../errors';
+import { describeOwner, type FileId, type FrameId, type OwnerId } from '../kernel/kernel';
+import * as L from '../kernel/layout';
 import { type Answer, ask, io, type Pool, type Protocol, requestKind, serviceClass, wait } from './effects';
 import { flush } from './flush';
+
 export type { PinnedPages } from './writeback';
+
 import { dirtyPages, type PinnedPages, waitForWriteback, writeBack } from './writeback';
 
 /** How often a round scans again because somebody else's writeback failed under it. */
@@ -150,7 +152,8 @@ export function* fsyncByService(pool: Pool, file: FileId): Protocol<Outcome> {
 /** Who holds a write pin on the frame, for people; undefined if nobody does any more. */
 function writePinner(pool: Pool, frame: FrameId): OwnerId | undefined {
   for (const owner of pool.kernel.owners()) {
-    for (const pin of pool.kernel.pinsOf(owner)) if (pin.frame === frame && pin.mode === 'write') return owner;
+    for (const pin of pool.kernel.pinsOf(owner))
+      if (pin.frame === frame && pin.mode === 'write') return owner;
   }
   return undefined;
 }
@@ -159,7 +162,12 @@ function writePinner(pool: Pool, frame: FrameId): OwnerId | undefined {
  * The blocking baseline's first half: sleeps until each page that is dirty now has been seen without write pins. It joins
  * and leads nothing meanwhile. Throws ERR_PINFOLD_PIN_TIMEOUT, naming the holder.
  */
-export function* waitForWritePins(pool: Pool, file: FileId, timeoutMs: number, now: () => number): Protocol<void> {
+export function* waitForWritePins(
+  pool: Pool,
+  file: FileId,
+  timeoutMs: number,
+  now: () => number,
+): Protocol<void> {
   const { kernel } = pool;
   const end = now() + timeoutMs;
   for (const { frame, index } of dirtyPages(pool, file)) {

@@ -1,6 +1,7 @@
 // Writeback by gather: the life of a dirty page, from the scan to the end of its write.
-import * as L from '../kernel/layout';
+
 import type { FileId, FrameId } from '../kernel/kernel';
+import * as L from '../kernel/layout';
 import { io, type Pool, type Protocol, wait } from './effects';
 
 /** What is done about a page with write pins: its current contents are written from a copy, or it is passed over. */
@@ -16,7 +17,11 @@ export function dirtyPages(pool: Pool, file: FileId, wanted?: (frame: FrameId) =
   const { kernel } = pool;
   const { control } = kernel;
   const pages: DirtyPage[] = [];
-  for (let group = control.nextDirtyGroup(file, 0); group >= 0; group = control.nextDirtyGroup(file, group + 1)) {
+  for (
+    let group = control.nextDirtyGroup(file, 0);
+    group >= 0;
+    group = control.nextDirtyGroup(file, group + 1)
+  ) {
     for (let bits = control.dirtyFrames(file, group); bits !== 0; bits &= bits - 1) {
       const frame = (group * 32 + (31 - Math.clz32(bits & -bits))) as FrameId;
       if (wanted && !wanted(frame)) continue;
@@ -110,7 +115,12 @@ function* writeStaged(
     const from = staged[first]!.slot * geometry.pageSize;
     const result =
       length > 0
-        ? yield* io({ kind: 'write', file, bytes: pool.bytes.staging[area]!.subarray(from, from + length), position })
+        ? yield* io({
+            kind: 'write',
+            file,
+            bytes: pool.bytes.staging[area]!.subarray(from, from + length),
+            position,
+          })
         : 0;
     for (let n = first; n <= last; n++) {
       const { slot, bounced } = staged[n]!;
@@ -143,8 +153,18 @@ export function* waitForWriteback(pool: Pool, frame: FrameId): Protocol<void> {
  * batches at a time: the caller pays for a bounded number of I/Os.
  */
 export function* clean(pool: Pool, file: FileId): Protocol<number> {
-  const pages = dirtyPages(pool, file, (frame) => (pool.kernel.frameWord(frame, L.FRAME_STATE) & L.WRITE_MASK) === 0);
-  const { errno, busy } = yield* writeBack(pool, file, pages.slice(0, 4 * pool.geometry.stagingPages), 'skip', 1);
+  const pages = dirtyPages(
+    pool,
+    file,
+    (frame) => (pool.kernel.frameWord(frame, L.FRAME_STATE) & L.WRITE_MASK) === 0,
+  );
+  const { errno, busy } = yield* writeBack(
+    pool,
+    file,
+    pages.slice(0, 4 * pool.geometry.stagingPages),
+    'skip',
+    1,
+  );
   if (errno === 0 && busy.length > 0) yield* waitForWriteback(pool, busy[0]!.frame);
   return errno;
 }

@@ -96,8 +96,16 @@ class Files implements Opener {
     for (let id = 0; id < this.#attachment.geometry.files; id++) {
       const file = id as FileId;
       if (kernel.fileWord(file, L.FILE_REFS) < 0) continue;
-      if (kernel.fileWord(file, L.FILE_INO_LO) !== low(ino) || kernel.fileWord(file, L.FILE_DEV_LO) !== low(dev)) continue;
-      if (kernel.fileWord(file, L.FILE_INO_HI) === high(ino) && kernel.fileWord(file, L.FILE_DEV_HI) === high(dev)) return file;
+      if (
+        kernel.fileWord(file, L.FILE_INO_LO) !== low(ino) ||
+        kernel.fileWord(file, L.FILE_DEV_LO) !== low(dev)
+      )
+        continue;
+      if (
+        kernel.fileWord(file, L.FILE_INO_HI) === high(ino) &&
+        kernel.fileWord(file, L.FILE_DEV_HI) === high(dev)
+      )
+        return file;
     }
     return undefined;
   }
@@ -112,7 +120,8 @@ class Files implements Opener {
   #freeRow(): FileId | undefined {
     const free = () => {
       for (let id = 0; id < this.#attachment.geometry.files; id++) {
-        if (this.#kernel.fileWord(id as FileId, L.FILE_REFS) < 0 && !this.#leases.has(id as FileId)) return id as FileId;
+        if (this.#kernel.fileWord(id as FileId, L.FILE_REFS) < 0 && !this.#leases.has(id as FileId))
+          return id as FileId;
       }
       return undefined;
     };
@@ -135,7 +144,8 @@ class Files implements Opener {
   /** Closes the files that nobody has open and no frame carries. */
   closeUnused(): void {
     for (const file of [...this.#leases.keys()]) {
-      if (this.#kernel.fileWord(file, L.FILE_REFS) === 0 && this.#kernel.control.fileRetire(file) === 1) this.#close(file);
+      if (this.#kernel.fileWord(file, L.FILE_REFS) === 0 && this.#kernel.control.fileRetire(file) === 1)
+        this.#close(file);
     }
   }
 

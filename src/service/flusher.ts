@@ -41,7 +41,8 @@ function overBackgroundLimit({ kernel, options, geometry }: Attachment): boolean
 function* lookAround(attachment: Attachment, now: number): Protocol<void> {
   const { kernel, options, geometry } = attachment;
   const all = overBackgroundLimit(attachment);
-  const expired = (frame: FrameId) => now - kernel.frameWord(frame, L.FRAME_DIRTIED_AT) >= options.dirtyExpireMs;
+  const expired = (frame: FrameId) =>
+    now - kernel.frameWord(frame, L.FRAME_DIRTIED_AT) >= options.dirtyExpireMs;
   const flushAll = kernel.control.countUnstable() > UNSTABLE_RATIO * geometry.frames;
   for (let id = 0; id < geometry.files; id++) {
     const file = id as FileId;
@@ -69,6 +70,7 @@ function* visit(
   // A page that is write-pinned is passed over (a visit in vain); each batch is small, so requests wait for one at most.
   const pages = dirtyPages(attachment, file, idle ? undefined : wanted);
   let { errno } = yield* writeBack(attachment, file, pages, 'skip', 1);
-  if (errno === 0 && (flushToo || idle) && kernel.control.needsFlush(file) === 1) errno = yield* flush(attachment, file);
+  if (errno === 0 && (flushToo || idle) && kernel.control.needsFlush(file) === 1)
+    errno = yield* flush(attachment, file);
   if (errno !== 0) kernel.control.noteError(file, errno, now + RETRY_MS);
 }

@@ -1,12 +1,12 @@
 // What service threads do for others: take a request, run its protocol in place, answer.
 import { constants } from 'node:os';
 import type { Attachment } from '../attachment';
-import { errnoOf } from '../store/file';
 import type { FileId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { type Answer, requestKind, type ServiceClass } from '../protocol/effects';
 import { fill } from '../protocol/fill';
 import { fsyncRound } from '../protocol/fsync';
+import { errnoOf } from '../store/file';
 
 /** What only the file worker can do. */
 export interface Opener {
@@ -14,12 +14,22 @@ export interface Opener {
 }
 
 /** Serves every request of the class that waits now. `turn`: the row to begin with; the row to begin with next. */
-export function serveAll(attachment: Attachment, service: ServiceClass, turn: number, opener?: Opener): number {
+export function serveAll(
+  attachment: Attachment,
+  service: ServiceClass,
+  turn: number,
+  opener?: Opener,
+): number {
   const { kernel, geometry } = attachment;
   let next = turn;
   while (kernel.control.take(service, next) === 1) {
     const [owner, slot, kind, file, a, b] = [0, 1, 2, 3, 4, 5].map((word) => kernel.out(word)) as [
-      number, number, number, number, number, number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
     ];
     let answer: Answer;
     try {
@@ -33,13 +43,22 @@ export function serveAll(attachment: Attachment, service: ServiceClass, turn: nu
   return next;
 }
 
-function serve(attachment: Attachment, kind: number, file: FileId, a: number, b: number, opener?: Opener): Answer {
+function serve(
+  attachment: Attachment,
+  kind: number,
+  file: FileId,
+  a: number,
+  b: number,
+  opener?: Opener,
+): Answer {
   if (kind === requestKind.open && opener) return opener.open(a, b);
   const { control } = attachment.kernel;
   // The caller's handle may be closed meanwhile: the service holds the file open for itself.
   if (control.fileRetain(file) !== 1) return [constants.errno.EBADF, 0, 0, 0];
   try {
-    return attachment.sync.run(kind === requestKind.fill ? fill(attachment, file, a >>> 0) : fsyncRound(attachment, file));
+    return attachment.sync.run(
+      kind === requestKind.fill ? fill(attachment, file, a >>> 0) : fsyncRound(attachment, file),
+    );
   } finally {
     if (control.fileRelease(file) === 0) control.ring(1);
   }
@@ -47,7 +66,12 @@ function serve(attachment: Attachment, kind: number, file: FileId, a: number, b:
 
 /** Sleeps until the class's bell rings or `ms` passed. */
 export function awaitBell(attachment: Attachment, service: ServiceClass, seen: number, ms: number): void {
-  Atomics.wait(attachment.kernel.words, (L.HEADER_BELL >> 2) + service, seen, Math.max(1, Math.min(ms, 1000)));
+  Atomics.wait(
+    attachment.kernel.words,
+    (L.HEADER_BELL >> 2) + service,
+    seen,
+    Math.max(1, Math.min(ms, 1000)),
+  );
 }
 
 export function isOpen(attachment: Attachment): boolean {

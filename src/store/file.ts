@@ -9,7 +9,8 @@ export function errnoOf(error: unknown): number {
   return typeof errno === 'number' && errno < 0 ? errno : -constants.errno.EIO;
 }
 
-const isInterrupted = (errno: number) => errno === -constants.errno.EINTR || errno === -constants.errno.EAGAIN;
+const isInterrupted = (errno: number) =>
+  errno === -constants.errno.EINTR || errno === -constants.errno.EAGAIN;
 
 /** Repeats a partial transfer until all is done, the file ends (0), or an error other than EINTR. */
 function transfer(length: number, step: (done: number) => number): number {
@@ -33,11 +34,15 @@ export type FileCalls = Pick<typeof fs, 'readSync' | 'writeSync' | 'fdatasyncSyn
 /** The buffered store: plain pread, pwrite, fdatasync on descriptors of regular files. */
 export const fileStoreOver = (calls: FileCalls): Store => ({
   read(fd, bytes, position) {
-    return transfer(bytes.length, (done) => calls.readSync(fd, bytes, done, bytes.length - done, position + done));
+    return transfer(bytes.length, (done) =>
+      calls.readSync(fd, bytes, done, bytes.length - done, position + done),
+    );
   },
 
   write(fd, bytes, position) {
-    const n = transfer(bytes.length, (done) => calls.writeSync(fd, bytes, done, bytes.length - done, position + done));
+    const n = transfer(bytes.length, (done) =>
+      calls.writeSync(fd, bytes, done, bytes.length - done, position + done),
+    );
     // A write of nothing without an error is not in POSIX for regular files: it must not pass for success.
     return n >= 0 && n < bytes.length ? -constants.errno.EIO : n;
   },

@@ -17,5 +17,5 @@ export * from './dirty';
 export * from './files';
 export * from './pins';
 export * from './rows';
-export * from './table';
+export { abandonClaim, countUnstable, detachClaim, evict, fillDone, install, lookup, reclaim } from './table';
 export * from './writeback';

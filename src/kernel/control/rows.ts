@@ -14,6 +14,7 @@ export function attach(from: i32, to: i32, kind: i32, tid: i32, startLo: i32, st
     const status = atomic.load<i32>(at, L.ROW_STATUS);
     if ((status & 3) != L.ROW_FREE) continue;
     if (atomic.cmpxchg<i32>(at, status, status + 4 + L.ROW_STARTING, L.ROW_STATUS) != status) continue;
+    // Section.
     become(id);
     atomic.store<i32>(at, kind, L.ROW_KIND);
     atomic.store<i32>(at, tid, L.ROW_TID);
@@ -132,19 +133,17 @@ export function releaseStaging(area: i32): void {
   atomic.notify(L.HEADER_STAGING_WAKE, -1);
 }
 
-// -- Path areas: from the posting of an open to the moment the file worker has read the path. -----------------------
+// -- Path areas: from just before an open is posted to the moment the file worker has read the path. Owner + 1 likewise.
 
 export function claimPath(): i32 {
-  while (true) {
-    const used = atomic.load<i32>(0, L.HEADER_PATHS);
-    const area = ctz(~used);
-    if (area >= L.PATH_AREAS) return -1;
-    if (atomic.cmpxchg<i32>(0, used, used | (1 << area), L.HEADER_PATHS) == used) return area;
+  for (let area = 0; area < L.PATH_AREAS; area++) {
+    if (atomic.cmpxchg<i32>(<usize>(area << 2), 0, me + 1, L.HEADER_PATHS) == 0) return area;
   }
+  return -1;
 }
 
 export function releasePath(area: i32): void {
-  atomic.and<i32>(0, ~(1 << area), L.HEADER_PATHS);
+  atomic.store<i32>(<usize>(area << 2), 0, L.HEADER_PATHS);
   atomic.add<i32>(0, 1, L.HEADER_PATHS_WAKE);
   atomic.notify(L.HEADER_PATHS_WAKE, -1);
 }

@@ -191,19 +191,22 @@ const NOT_CLAIMABLE = L.DIRTY | L.WRITEBACK | L.CLAIMED | L.UPDATING | L.ORPHAN 
 /**
  * Sweeps for a frame to take (CLOCK: a used page loses a use and stays) and claims it: the frame id, detached, or
  * NO_FRAME with what the sweep saw in OUT: pinned, dirty and not pinned, unstable, busy; and a file with dirty, one
- * with unstable pages (−1: none). Bounded: fails only after enough steps to bring every use count to zero.
+ * with unstable pages (−1: none). Bounded: it gives up once a whole pass changed nothing, or as soon as it met `enough`
+ * pages that cleaning or a flush would free (a caller who can do neither passes more than there are frames).
  * Another policy takes the place of this function; claim, stability and detaching are not its business.
  */
-export function reclaim(): i32 {
+export function reclaim(enough: i32): i32 {
   assert(load<i32>(row, L.ROW_CLAIM) == 0);
   let pinned = 0;
   let dirty = 0;
   let unstable = 0;
   let busy = 0;
+  let worn = 0;
   let dirtyFile = -1;
   let unstableFile = -1;
-  const steps = frames * 4 + 4;
-  for (let n = 0; n < steps; n++) {
+  let idle = 0; // steps since one changed something
+  while (idle < frames && dirty + unstable < enough) {
+    idle++;
     const frame = <i32>(<u32>atomic.add<i32>(0, 1, L.HEADER_HAND) % <u32>frames);
     const at = frameAt(frame);
     const s = atomic.load<i32>(at, L.FRAME_STATE);
@@ -216,7 +219,8 @@ export function reclaim(): i32 {
       continue;
     }
     if (s & L.USE_MASK) {
-      atomic.cmpxchg<i32>(at, s, s - L.USE_ONE, L.FRAME_STATE);
+      // Other threads' touches may keep a page in use for ever; a page that they do not touch loses all its uses.
+      if (atomic.cmpxchg<i32>(at, s, s - L.USE_ONE, L.FRAME_STATE) == s && ++worn <= 3 * frames) idle = 0;
       continue;
     }
     if (!tryClaim(frame, at, s)) continue;

@@ -181,6 +181,7 @@ export function flushDone(file: i32, number: i32, writes: i32): void {
 /** Gives the flush lock back without having flushed. */
 export function flushRelease(file: i32): void {
   const at = fileAt(file);
+  // Section.
   atomic.store<i32>(row, 0, L.ROW_FLUSH);
   atomic.store<i32>(at, 0, L.FILE_FLUSH_LOCK);
   wakeFile(at);
@@ -277,6 +278,7 @@ export function roundEnd(file: i32, ticket: i32, errno: i32, pages: i32, bounced
 /** Gives the lead up without having closed a round. */
 export function roundYield(file: i32): void {
   const at = fileAt(file);
+  // Section.
   atomic.store<i32>(row, 0, L.ROW_ROUND);
   atomic.store<i32>(at, 0, L.FILE_ROUND_LEADER);
   wakeFile(at);
