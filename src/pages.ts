@@ -55,7 +55,10 @@ export function* pagesOf(kernel: Kernel, nowMs: number): Generator<PageInfo, und
     const state = kernel.frameWord(frame, L.FRAME_STATE);
     if (file < 0 || (state & (L.VALID | L.CLAIMED)) === 0) continue;
     let path = paths.get(file);
-    if (path === undefined) paths.set(file, (path = pathOf(kernel, file)));
+    if (path === undefined) {
+      path = pathOf(kernel, file);
+      paths.set(file, path);
+    }
     const dirty = (state & L.DIRTY) !== 0;
     yield {
       file: path,
