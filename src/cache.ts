@@ -120,12 +120,14 @@ export class PageCache {
     const services = roles.map((role) => {
       const workerData: ServiceData = { handle, role };
       // The file worker's descriptors are the cache's: they must survive it.
-      return new Worker(wiring.serviceSource, {
+      const service = new Worker(wiring.serviceSource, {
         eval: true,
         workerData,
         trackUnmanagedFds: false,
         name: `pinfold ${role}`,
       });
+      service.on('error', () => {}); // heard by `started`, then by `#watch`; never uncaught in between
+      return service;
     });
     try {
       await Promise.all(services.map(started));

@@ -26,6 +26,9 @@ export interface Geometry {
   readonly maxPins: number;
 }
 
+/** The largest bias of layout.ts. */
+const BIAS_MAX = L.FILE_SUMMARY;
+
 const roundUp = (value: number, unit: number) => Math.ceil(value / unit) * unit;
 const powerOfTwoAtMost = (value: number) => 2 ** Math.floor(Math.log2(value));
 const powerOfTwoAtLeast = (value: number) => 2 ** Math.ceil(Math.log2(value));
@@ -64,9 +67,11 @@ function regionsOf(g: Pick<Geometry, 'frames' | 'rows' | 'rowBytes' | 'files'>):
     end = roundUp(end + bytes, L.FRAME_BYTES);
     return at;
   };
+  const lookup = { buckets: region(buckets * L.BUCKET_BYTES), frames: region(g.frames * L.FRAME_BYTES) };
+  // A base is kept biased, and a WebAssembly address does not wrap: no region may start below its bias.
+  end = Math.max(end, roundUp(BIAS_MAX, L.FRAME_BYTES));
   const at = {
-    buckets: region(buckets * L.BUCKET_BYTES),
-    frames: region(g.frames * L.FRAME_BYTES),
+    ...lookup,
     dirty: region(groups * 4),
     epochs: region(groups * 4),
     unstable: region(groups * 4),
