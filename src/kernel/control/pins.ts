@@ -8,6 +8,10 @@ import { atHome, find, isPage } from './table';
 /** Head of this owner's list of free pin slots; `maxPins` when all are taken. */
 let freePin: i32 = 0;
 let viewDepth: i32 = 0;
+/** The innermost open view: its frame's descriptor, useq, version. Outer ones are on the row's stack. */
+let viewAt: usize = 0;
+let viewUseq: i32 = 0;
+let viewVersion: i32 = 0;
 /** A miss takes back the hit that its caller's next lookup, once the page is there, will count. */
 // @ts-ignore: decorator
 @inline function countMiss(): i32 {
@@ -171,11 +175,11 @@ export function viewOpen(file: i32, index: i32): i32 {
       continue;
     }
     if ((s & L.USE_MASK) != L.USE_MASK) atomic.cmpxchg<i32>(at, s, s + L.USE_ONE, L.FRAME_STATE);
-    const entry = row + <usize>(viewDepth * L.VIEW_BYTES);
-    store<i32>(entry, frame, L.ROW_VIEWS);
-    store<i32>(entry, useq, L.ROW_VIEWS + 4);
-    store<i32>(entry, version, L.ROW_VIEWS + 8);
+    if (viewDepth != 0) pushView();
     viewDepth++;
+    viewAt = at;
+    viewUseq = useq;
+    viewVersion = version;
     count(L.COUNT_HITS);
     return frame;
   }
@@ -184,17 +188,29 @@ export function viewOpen(file: i32, index: i32): i32 {
 /** Closes the view opened last: 1 if what it read was one page, whole, all the time. The state is read first. */
 export function viewClose(): i32 {
   assert(viewDepth > 0);
-  viewDepth--;
+  const at = viewAt;
+  const moved =
+    ((atomic.load<i32>(at, L.FRAME_STATE) & VIEWABLE) ^ L.VALID) |
+    (viewUseq & 1) |
+    (atomic.load<i32>(at, L.FRAME_USEQ) ^ viewUseq) |
+    (atomic.load<i32>(at, L.FRAME_VERSION) ^ viewVersion);
+  if (--viewDepth != 0) popView();
+  return i32(moved == 0);
+}
+
+/** Keeps the view that a nested one is about to displace: entry `viewDepth` of the stack. */
+function pushView(): void {
   const entry = row + <usize>(viewDepth * L.VIEW_BYTES);
-  const at = frameAt(load<i32>(entry, L.ROW_VIEWS));
-  const useq = load<i32>(entry, L.ROW_VIEWS + 4);
-  const s = atomic.load<i32>(at, L.FRAME_STATE);
-  return i32(
-    (s & VIEWABLE) == L.VALID &&
-      (useq & 1) == 0 &&
-      atomic.load<i32>(at, L.FRAME_USEQ) == useq &&
-      atomic.load<i32>(at, L.FRAME_VERSION) == load<i32>(entry, L.ROW_VIEWS + 8),
-  );
+  store<i32>(entry, <i32>viewAt, L.ROW_VIEWS);
+  store<i32>(entry, viewUseq, L.ROW_VIEWS + 4);
+  store<i32>(entry, viewVersion, L.ROW_VIEWS + 8);
+}
+
+function popView(): void {
+  const entry = row + <usize>(viewDepth * L.VIEW_BYTES);
+  viewAt = <usize>load<i32>(entry, L.ROW_VIEWS);
+  viewUseq = load<i32>(entry, L.ROW_VIEWS + 4);
+  viewVersion = load<i32>(entry, L.ROW_VIEWS + 8);
 }
 
 /**
