@@ -143,7 +143,8 @@ export function* waitForWriteback(pool: Pool, frame: FrameId): Protocol<void> {
   const before = kernel.frameWord(frame, L.FRAME_WRITEBACKS);
   while (kernel.control.prepareWait(frame, L.WRITEBACK) === 1) {
     const seq = kernel.out(0);
-    if (kernel.frameWord(frame, L.FRAME_WRITEBACKS) !== before) return; // it ended; another may have begun
+    // The count moves just before WRITEBACK drops. So only when it has moved twice has the first surely ended.
+    if (((kernel.frameWord(frame, L.FRAME_WRITEBACKS) - before) | 0) >= 2) return;
     yield* wait(kernel.frameAt(frame) + L.FRAME_WAKE, seq);
   }
 }

@@ -66,6 +66,8 @@ export function install(file: i32, index: i32): i32 {
   const hash = hashOf(file, index);
   const bucket = bucketAt(hash);
   const value = (hash & ~frameMask) | (frame + 1);
+  // As in detachClaim: the frame may carry a dirty bit that came too late for its last page.
+  atomic.add<i32>(epochAt(frame), 1, L.GROUP_EPOCH);
   while (true) {
     const seq = atomic.load<i32>(bucket, L.BUCKET_SEQ);
     if (seq & 1) continue; // a straight-line section of another thread: over in nanoseconds, unless it is preempted

@@ -20,11 +20,13 @@ export function startWriteback(frame: i32, file: i32, slot: i32, skipPinned: i32
   let pinned = 0;
   while (true) {
     s = atomic.load<i32>(at, L.FRAME_STATE);
-    if ((s & L.DIRTY) == 0 || s & L.ORPHAN) return L.CLEAN;
+    if (s & L.ORPHAN) return L.CLEAN;
     if (s & L.WRITEBACK) {
+      // Before DIRTY: a writeback that ends badly sets the bit, then DIRTY. A page in between is not clean.
       out(0, frame);
       return L.BUSY;
     }
+    if ((s & L.DIRTY) == 0) return L.CLEAN;
     pinned = i32((s & L.WRITE_MASK) != 0);
     if (pinned & skipPinned) {
       count(L.COUNT_SKIPPED);
@@ -40,14 +42,15 @@ export function startWriteback(frame: i32, file: i32, slot: i32, skipPinned: i32
       break;
     }
   }
-  // The bit goes after DIRTY and before the copy; then DIRTY is read again (see setDirtyBits, its counterpart).
-  if ((after & L.DIRTY) == 0) {
-    const word = dirtyWordAt(frame);
-    atomic.and<i32>(word, ~bit, L.DIRTY_BITS);
-    if (atomic.load<i32>(at, L.FRAME_STATE) & L.DIRTY) atomic.or<i32>(word, bit, L.DIRTY_BITS);
-  }
   // Only now is the identity read: it can't change under WRITEBACK.
-  if (atomic.load<i32>(at, L.FRAME_FILE) != file) {
+  const owned = atomic.load<i32>(at, L.FRAME_FILE);
+  // The bit goes after DIRTY and before the copy; then DIRTY is read again (see setDirtyBits, its counterpart). All levels:
+  // while the bit was off a scanner may have found the group empty and forgotten it.
+  if ((after & L.DIRTY) == 0) {
+    atomic.and<i32>(dirtyWordAt(frame), ~bit, L.DIRTY_BITS);
+    if (atomic.load<i32>(at, L.FRAME_STATE) & L.DIRTY) setDirtyBits(frame, owned);
+  }
+  if (owned != file) {
     giveBack(slot);
     return L.GONE;
   }
@@ -98,6 +101,11 @@ export function endWriteback(slot: i32, failSeq: i32): void {
   atomic.or<i32>(unstableWordAt(frame), 1 << (frame & 31), L.UNSTABLE_BITS);
   atomic.add<i32>(fileRow, 1, L.FILE_WRITES);
   const again = i32(atomic.load<i32>(fileRow, L.FILE_FAIL_SEQ) != failSeq);
+  if (again) {
+    // As one that failed: a round that began after that flush, and waits for this writeback, must scan again.
+    setDirtyBits(frame, file);
+    atomic.add<i32>(fileRow, 1, L.FILE_WB_FAIL);
+  }
   atomic.add<i32>(at, 1, L.FRAME_WRITEBACKS);
   while (true) {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
