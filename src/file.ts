@@ -170,10 +170,11 @@ export class CachedFile {
   }
 
   #viewMissed(index: number, status: number): void {
-    this.#checkIndex(index);
     const { kernel, sync } = this.#attachment;
+    const frame = kernel.out(0) as FrameId; // before any other call: each has results of its own
+    this.#checkIndex(index);
     if (status === L.MISS) sync.run(bringIn(this.#attachment, this.#id, index));
-    else if (status === L.BUSY) sync.run(waitForClaim(this.#attachment, kernel.out(0) as FrameId));
+    else if (status === L.BUSY) sync.run(waitForClaim(this.#attachment, frame));
     else throw pinfoldError('ERR_PINFOLD_CALLBACK', `views nest ${L.VIEW_DEPTH} deep at the most`);
   }
 
