@@ -261,6 +261,7 @@ export class PageCache {
     this.#driver.stop();
     const { kernel } = this.#attachment;
     kernel.dropPins();
+    kernel.control.dropUndoFrames();
     kernel.control.detach();
     if (this.#services !== undefined) kernel.control.setLife(L.LIFE_CLOSED);
   }
@@ -301,7 +302,8 @@ export class PageCache {
     const { kernel, geometry } = this.#attachment;
     for (let id = 0; id < geometry.frames; id++) {
       const frame = id as FrameId;
-      if (kernel.frameWord(frame, L.FRAME_STATE) !== 0 && kernel.control.evict(frame) !== 1) return false;
+      // A frame without identity is somebody's undo frame, or free.
+      if (kernel.frameWord(frame, L.FRAME_FILE) >= 0 && kernel.control.evict(frame) !== 1) return false;
     }
     return statsOf(kernel).resident === 0;
   }

@@ -38,6 +38,12 @@ export type PinfoldErrorCode =
   | 'ERR_PINFOLD_ABORTED'
   /** The file is open in this process with other options, or in another cache. */
   | 'ERR_PINFOLD_CONFLICT'
+  /** An update waited too long for another update of the page; the message names who makes it. */
+  | 'ERR_PINFOLD_UPDATE_TIMEOUT'
+  /** A view or update of a page inside an update of that page by the same thread. */
+  | 'ERR_PINFOLD_REENTRANT'
+  /** An update of a page with live write pins must name its range. */
+  | 'ERR_PINFOLD_RANGE_REQUIRED'
   /** A callback returned a promise, or nested deeper than views can. */
   | 'ERR_PINFOLD_CALLBACK';
 

@@ -2,10 +2,18 @@ import type { Attachment } from './attachment';
 import { copyOut } from './copyOut';
 import { type AsyncDriver, bounded } from './driver/async';
 import { ioError, pinfoldError, rangeError, show, typeError } from './errors';
-import type { Control, FileId, FrameId, PageBytes, PinSlot } from './kernel/kernel';
+import { type Control, type FileId, type FrameId, type PageBytes, type PinSlot, updaterOf } from './kernel/kernel';
 import * as L from './kernel/layout';
-import { checkFsyncOptions, type FsyncOptions, type OpenOptions } from './options';
+import {
+  type CheckedRange,
+  checkFsyncOptions,
+  checkUpdateRange,
+  type FsyncOptions,
+  type OpenOptions,
+  type UpdateRange,
+} from './options';
 import { Page } from './page';
+import { type CopyPart, copyWhole } from './protocol/copy';
 import { type Protocol, serviceClass } from './protocol/effects';
 import { acquire, bringIn, pinError, waitForClaim } from './protocol/fill';
 import {
@@ -15,6 +23,7 @@ import {
   type PinnedPages,
   waitForWritePins,
 } from './protocol/fsync';
+import { prepareUpdate, waitForUpdate } from './protocol/update';
 
 /** What an fsync did. Callers who came together share one round: they get the same figures. */
 export interface SyncReport {
@@ -37,6 +46,8 @@ export interface FileContext {
   readonly isClosed: () => boolean;
 }
 
+/** How long a write waits for an update of its page, in ms. */
+const UPDATE_TIMEOUT_MS = 10_000;
 /** How often a view is tried before it reads a pinned page instead. */
 const VIEW_TRIES = 8;
 /** Page indexes are 32-bit: files up to 16 TiB with pages of 4 KiB. */
@@ -63,6 +74,7 @@ export class CachedFile {
   /** Errors from outside of rounds that this handle has told of. */
   #errorsSeen: number;
   #sinceRing = 0;
+  readonly #wholePage: CheckedRange;
 
   /** @internal */
   constructor(context: FileContext, id: FileId, path: string, options: Required<OpenOptions>) {
@@ -75,6 +87,7 @@ export class CachedFile {
     this.path = path;
     this.mode = options.mode;
     this.pageSize = this.#attachment.geometry.pageSize;
+    this.#wholePage = { offset: 0, length: this.pageSize, timeout: UPDATE_TIMEOUT_MS, named: false };
     this.#errorsSeen = this.#attachment.kernel.fileWord(id, L.FILE_ERROR_SEQ);
   }
 
@@ -157,16 +170,24 @@ export class CachedFile {
   }
 
   #viewPinned<T, A>(slot: PinSlot, fn: (bytes: Uint8Array, arg: A) => T, arg: A): T {
-    const { kernel, bytes } = this.#attachment;
+    const result = fn(this.#copyPinned(slot), arg);
+    if (isThenable(result)) throw notSynchronous('view');
+    return result;
+  }
+
+  /** A whole copy of the pinned page, whatever updates do. Drops the pin. */
+  #copyPinned(slot: PinSlot): Uint8Array {
+    const { kernel } = this.#attachment;
     const copy = new Uint8Array(this.pageSize);
+    const part: CopyPart = (from, offset, length) =>
+      copyOut(this.#bytes.of(from), offset, copy, offset, length);
     try {
-      copy.set(bytes.of(kernel.frameOfPin(slot)));
+      // An update that lasts does not stand in the way: its before-image does. Only one that ends during the copy does.
+      while (!copyWhole(this.#attachment, kernel.frameOfPin(slot), part));
     } finally {
       kernel.control.unpin(slot, 0);
     }
-    const result = fn(copy, arg);
-    if (isThenable(result)) throw notSynchronous('view');
-    return result;
+    return copy;
   }
 
   #viewMissed(index: number, status: number): void {
@@ -174,8 +195,10 @@ export class CachedFile {
     const frame = kernel.out(0) as FrameId; // before any other call: each has results of its own
     this.#checkIndex(index);
     if (status === L.MISS) sync.run(bringIn(this.#attachment, this.#id, index));
-    else if (status === L.BUSY) sync.run(waitForClaim(this.#attachment, frame));
-    else throw pinfoldError('ERR_PINFOLD_CALLBACK', `views nest ${L.VIEW_DEPTH} deep at the most`);
+    else if (status === L.BUSY) {
+      if (updaterOf(kernel, frame) === kernel.owner) throw reentrant('view', index);
+      sync.run(waitForClaim(this.#attachment, frame));
+    } else throw pinfoldError('ERR_PINFOLD_CALLBACK', `views nest ${L.VIEW_DEPTH} deep at the most`);
   }
 
   // -- pin -----------------------------------------------------------------------------------------------------------
@@ -274,11 +297,7 @@ export class CachedFile {
       if (control.viewClose() === 1) return n;
     }
     const slot = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, 'read'));
-    try {
-      copyOut(this.#bytes.of(this.#attachment.kernel.frameOfPin(slot)), from, target, done, n);
-    } finally {
-      control.unpin(slot, 0);
-    }
+    copyOut(this.#copyPinned(slot), from, target, done, n);
     return n;
   }
 
@@ -288,11 +307,7 @@ export class CachedFile {
    */
   writeSync(source: Uint8Array, position: number): number {
     this.#checkWrite(source, position);
-    for (let done = 0; done < source.length; ) {
-      const index = Math.floor((position + done) / this.pageSize);
-      const slot = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, 'write'));
-      done += this.#writePage(slot, source, done, position + done);
-    }
+    for (let done = 0; done < source.length; ) done += this.#writePageSync(source, done, position + done);
     return source.length;
   }
 
@@ -300,27 +315,175 @@ export class CachedFile {
   async write(source: Uint8Array, position: number): Promise<number> {
     this.#checkWrite(source, position);
     for (let done = 0; done < source.length; ) {
-      const index = Math.floor((position + done) / this.pageSize);
-      const slot = await this.#run(acquire(this.#attachment, this.#id, index, 'write'));
-      done += this.#writePage(slot, source, done, position + done);
+      const { index, range } = this.#pageOf(source, done, position + done);
+      const at = done;
+      done += await this.#begin(index, range, () => this.#writePage(source, at, position + at));
     }
     return source.length;
   }
 
-  #writePage(slot: PinSlot, source: Uint8Array, done: number, position: number): number {
-    const { kernel, bytes } = this.#attachment;
-    const from = position % this.pageSize;
-    const n = Math.min(this.pageSize - from, source.length - done);
-    const page = bytes.of(kernel.frameOfPin(slot));
-    page.set(n === source.length ? source : source.subarray(done, done + n), from);
-    // The size before the pin: a writeback of this page, once it is clean again, must not cut it short.
-    if (position + n > kernel.size(this.#id)) kernel.setSize(this.#id, position + n, false);
-    kernel.control.unpin(slot, 1);
-    if (++this.#sinceRing >= RING_EVERY) {
-      this.#sinceRing = 0;
-      kernel.control.ring(serviceClass.flushers); // they look whether the background limit is passed
+  #writePageSync(source: Uint8Array, done: number, position: number): number {
+    const { index, range } = this.#pageOf(source, done, position);
+    this.#beginSync(index, range);
+    return this.#writePage(source, done, position);
+  }
+
+  /** The part of a write that falls on one page. */
+  #pageOf(source: Uint8Array, done: number, position: number): { index: number; range: CheckedRange } {
+    const index = Math.floor(position / this.pageSize);
+    const offset = position - index * this.pageSize;
+    const length = Math.min(this.pageSize - offset, source.length - done);
+    return { index, range: { offset, length, timeout: UPDATE_TIMEOUT_MS, named: true } };
+  }
+
+  /** Fills the range of the update just begun, and commits it. */
+  #writePage(source: Uint8Array, done: number, position: number): number {
+    const { range } = this.#pageOf(source, done, position);
+    const { offset, length } = range;
+    const page = this.#publish(range, position + length);
+    page.set(length === source.length ? source : source.subarray(done, done + length), offset);
+    this.#control.updateCommit();
+    this.#ringSometimes();
+    return length;
+  }
+
+  // -- update --------------------------------------------------------------------------------------------------------
+
+  /**
+   * Changes a page: calls `fn` with the bytes of `range` (the whole page if none is named), which it may change, and
+   * returns what `fn` returns. Exclusive among updates and writes of the page; invisible to views, reads and fsync until
+   * it ends; undone if `fn` throws. Updates of different pages nest, four deep. Throws ERR_PINFOLD_REENTRANT inside an
+   * update of the same page, ERR_PINFOLD_UPDATE_TIMEOUT if another's update does not end, ERR_PINFOLD_RANGE_REQUIRED if
+   * the page has write pins and no range is named, ERR_PINFOLD_CALLBACK if `fn` returns a promise (it is undone then).
+   */
+  updateSync<T, A = undefined>(
+    index: number,
+    fn: (bytes: Uint8Array, arg: A) => T,
+    arg?: A,
+    range?: UpdateRange,
+  ): T {
+    const checked = this.#checkUpdate(index, range);
+    this.#beginSync(index, checked);
+    return this.#update(checked, fn, arg as A);
+  }
+
+  /** As `updateSync`; a page that is not in the cache is brought in by a service thread. */
+  async update<T, A = undefined>(
+    index: number,
+    fn: (bytes: Uint8Array, arg: A) => T,
+    arg?: A,
+    range?: UpdateRange,
+  ): Promise<T> {
+    const checked = this.#checkUpdate(index, range);
+    return await this.#begin(index, checked, () => this.#update(checked, fn, arg as A));
+  }
+
+  #checkUpdate(index: number, range: UpdateRange | undefined): CheckedRange {
+    this.#check();
+    this.#checkWriteMode('write');
+    this.#checkIndex(index);
+    return range === undefined ? this.#wholePage : checkUpdateRange(range, this.pageSize);
+  }
+
+  /** Begins an update in place: UPDATING is this thread's when it returns. */
+  #beginSync(index: number, range: CheckedRange): void {
+    const attachment = this.#attachment;
+    const level = this.#control.updateDepth();
+    let slot =
+      level < L.UPDATES && this.#control.undoFrame(level) >= 0 ? this.#control.pin(this.#id, index | 0) : L.MISS;
+    if (slot < 0) slot = attachment.sync.run(prepareUpdate(attachment, this.#id, index));
+    let status = this.#control.updateBegin(slot as PinSlot);
+    if (status === L.BUSY) {
+      const end = performance.now() + range.timeout;
+      do {
+        const frame = attachment.kernel.out(0) as FrameId;
+        this.#waitForUpdate(slot as PinSlot, frame, index, end, range.timeout);
+        status = this.#control.updateBegin(slot as PinSlot);
+      } while (status === L.BUSY);
     }
-    return n;
+    this.#begun(slot as PinSlot, status, index, range);
+  }
+
+  #waitForUpdate(slot: PinSlot, frame: FrameId, index: number, end: number, timeout: number): void {
+    try {
+      this.#attachment.sync.run(waitForUpdate(this.#attachment, frame, index, end, timeout));
+    } catch (error) {
+      this.#control.unpin(slot, 0);
+      throw error;
+    }
+  }
+
+  /** Begins an update on an event loop and does `work` at once: UPDATING spans no turn of it, not even a microtask. */
+  async #begin<T>(index: number, range: CheckedRange, work: () => T): Promise<T> {
+    const attachment = this.#attachment;
+    const end = performance.now() + range.timeout;
+    for (;;) {
+      const slot = await this.#run(prepareUpdate(attachment, this.#id, index));
+      const status = this.#control.updateBegin(slot);
+      if (status !== L.BUSY) {
+        this.#begun(slot, status, index, range);
+        return work();
+      }
+      const frame = attachment.kernel.out(0) as FrameId;
+      try {
+        await this.#run(waitForUpdate(attachment, frame, index, end, range.timeout));
+      } finally {
+        this.#control.unpin(slot, 0);
+      }
+    }
+  }
+
+  /** What the beginning of an update came to: returns, or drops the pin and throws. */
+  #begun(slot: PinSlot, status: number, index: number, range: CheckedRange): void {
+    if (status >= 0) {
+      if (range.named || this.#attachment.kernel.out(1) === 0) return;
+      this.#control.updateAbort();
+      throw pinfoldError(
+        'ERR_PINFOLD_RANGE_REQUIRED',
+        `page ${index} has write pins: an update must name the range that it changes ({ offset, length })`,
+      );
+    }
+    this.#control.unpin(slot, 0);
+    if (status === L.REENTRANT) throw reentrant('update', index);
+    if (status === L.TOO_DEEP) {
+      throw pinfoldError('ERR_PINFOLD_CALLBACK', `updates nest ${L.UPDATES} deep at the most`);
+    }
+    throw this.#badIndex(index);
+  }
+
+  /** Keeps and publishes the before-image of the update just begun: the page's bytes, to be changed now. */
+  #publish({ offset, length }: CheckedRange, size: number): Uint8Array {
+    const { kernel } = this.#attachment;
+    const level = this.#control.updateDepth() - 1;
+    const frame = kernel.frameOfUpdate(level);
+    this.#bytes.copyRange(frame, this.#control.undoFrame(level), offset, length);
+    this.#control.updatePublish((offset << 16) | (length - 1), size | 0, Math.floor(size / 2 ** 32));
+    return this.#bytes.of(frame);
+  }
+
+  #update<T, A>(range: CheckedRange, fn: (bytes: Uint8Array, arg: A) => T, arg: A): T {
+    const level = this.#control.updateDepth() - 1;
+    const page = this.#publish(range, 0);
+    const { offset, length } = range;
+    let result: T;
+    try {
+      result = fn(length === this.pageSize ? page : page.subarray(offset, offset + length), arg);
+      if (typeof result === 'object' && isThenable(result)) throw notSynchronous('update');
+    } catch (error) {
+      const frame = this.#attachment.kernel.frameOfUpdate(level);
+      this.#bytes.copyRange(this.#control.undoFrame(level), frame, offset, length);
+      this.#control.updateAbort();
+      throw error;
+    }
+    this.#control.updateCommit();
+    this.#ringSometimes();
+    return result;
+  }
+
+  #ringSometimes(): void {
+    if (++this.#sinceRing < RING_EVERY) return;
+    this.#sinceRing = 0;
+    this.#control.ring(serviceClass.flushers); // they look whether the background limit is passed
   }
 
   #checkWrite(source: Uint8Array, position: number): void {
@@ -548,6 +711,10 @@ function checkPosition(position: unknown): asserts position is number {
       `position must be a whole number from 0 to 2^53 - 1, got ${show(position)}`,
     );
   }
+}
+
+function reentrant(what: string, index: number): Error {
+  return pinfoldError('ERR_PINFOLD_REENTRANT', `${what} of page ${index} inside an update of it by the same thread`);
 }
 
 const isThenable = (value: unknown) =>

@@ -48,6 +48,15 @@ export interface FsyncOptions {
   signal?: AbortSignal;
 }
 
+export interface UpdateRange {
+  /** First byte of the page that the update may change. Default 0. */
+  offset?: number;
+  /** How many bytes. Default: to the end of the page. */
+  length?: number;
+  /** How long to wait for another update of the page, in ms. Default 10,000. */
+  timeout?: number;
+}
+
 const MIB = 1 << 20;
 
 interface NumberRule {
@@ -165,6 +174,23 @@ export function checkOpenOptions(given: unknown): Required<OpenOptions> {
     throw typeError('ERR_PINFOLD_OPTION', `create needs mode 'r+', got mode 'r'`);
   }
   return { mode, create };
+}
+
+/** The range of an update, and whether it was named. */
+export interface CheckedRange {
+  offset: number;
+  length: number;
+  timeout: number;
+  named: boolean;
+}
+
+export function checkUpdateRange(given: unknown, pageSize: number): CheckedRange {
+  const options = plainObject(given, 'range');
+  refuseUnknown(options, ['offset', 'length', 'timeout'], 'update');
+  const offset = checkNumber('offset', options.offset, whole(0, 0, pageSize - 1));
+  const length = checkNumber('length', options.length, whole(pageSize - offset, 1, pageSize - offset));
+  const timeout = checkNumber('timeout', options.timeout, { default: 10_000, min: 0, max: 2 ** 30, integer: false });
+  return { offset, length, timeout, named: options.offset !== undefined || options.length !== undefined };
 }
 
 /** The options of one fsync. `skip` exists for the harness's control only, which does not come this way. */

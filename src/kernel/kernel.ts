@@ -26,6 +26,16 @@ export interface Control {
   pin(file: FileId, index: number): PinSlot;
   makeWritePin(slot: PinSlot): number;
   unpin(slot: PinSlot, dirty: number): number;
+  updateDepth(): number;
+  undoFrame(level: number): FrameId;
+  keepUndoFrame(level: number): void;
+  dropUndoFrames(): void;
+  updateBegin(slot: PinSlot): number;
+  updatePublish(range: number, sizeLo: number, sizeHi: number): void;
+  updateCommit(): void;
+  updateAbort(): void;
+  hold(frame: FrameId): void;
+  unhold(frame: FrameId): void;
   viewOpen(file: FileId, index: number): FrameId;
   viewClose(): number;
   lookup(file: FileId, index: number): FrameId;
@@ -81,7 +91,7 @@ export interface Control {
   fileSetDescriptors(file: FileId, read: number, write: number): void;
   fileRetire(file: FileId): number;
   fileClearFlag(file: FileId, flag: number): void;
-  fileSetSize(file: FileId, lo: number, hi: number, exactly: number): void;
+  fileSetSize(file: FileId, lo: number, hi: number): void;
   fileSize(file: FileId): void;
 }
 
@@ -154,15 +164,21 @@ export class Kernel {
     return (this.words[(this.rowAt(this.owner) + L.ROW_PINS + slot * 4) >> 2]! >>> 2) as FrameId;
   }
 
+  /** The frame under this thread's open update of a level. */
+  frameOfUpdate(level: number): FrameId {
+    const at = this.rowAt(this.owner) + L.UPDATE_SLOT + level * L.UPDATE_BYTES;
+    return this.frameOfPin((this.words[at >> 2]! - 1) as PinSlot);
+  }
+
   /** The file's size in bytes, of one moment. */
   size(file: FileId): number {
     this.control.fileSize(file);
     return (this.out(0) >>> 0) + this.out(1) * 2 ** 32;
   }
 
-  /** Raises the file's size, or sets it exactly. */
-  setSize(file: FileId, bytes: number, exactly: boolean): void {
-    this.control.fileSetSize(file, bytes | 0, Math.floor(bytes / 2 ** 32), exactly ? 1 : 0);
+  /** Sets the size of a file that nobody has open yet. */
+  setSize(file: FileId, bytes: number): void {
+    this.control.fileSetSize(file, bytes | 0, Math.floor(bytes / 2 ** 32));
   }
 
   /** Drops every pin of this thread; write pins leave their pages dirty. */
@@ -200,6 +216,12 @@ export function describeOwner(kernel: Kernel, owner: number): string {
   const kind = ownerKinds[kernel.rowWord(owner, L.ROW_KIND)] ?? 'owner';
   const tid = kernel.rowWord(owner, L.ROW_TID);
   return `${kind} ${kernel.rowWord(owner, L.ROW_THREAD)}${tid > 0 ? ` (OS thread ${tid})` : ''}`;
+}
+
+/** Who updates the frame's page, if somebody does: a moment's view. */
+export function updaterOf(kernel: Kernel, frame: FrameId): OwnerId | undefined {
+  if ((kernel.frameWord(frame, L.FRAME_STATE) & L.UPDATING) === 0) return undefined;
+  return ((kernel.frameWord(frame, L.FRAME_UPDATER) >>> 3) - 1) as OwnerId;
 }
 
 /** The bytes module's exports, one instance a data memory. */
@@ -246,15 +268,28 @@ export class PageBytes {
     return view;
   }
 
-  /** Copies the page in `frame` to page `slot` of a staging area. */
-  stage(frame: FrameId, area: number, slot: number): void {
+  /** Copies a range of the page in `frame` to page `slot` of a staging area. */
+  stage(frame: FrameId, area: number, slot: number, offset: number, length: number): void {
     const from = this.of(frame);
     const to = this.staging[area]!;
     const last = this.#memories.length - 1;
+    const at = slot * from.length + offset;
     if (from.buffer === to.buffer) {
-      this.#modules[last]!.copy(to.byteOffset + slot * from.length, from.byteOffset, from.length);
+      this.#modules[last]!.copy(to.byteOffset + at, from.byteOffset + offset, length);
     } else {
-      to.set(from, slot * from.length); // another data memory: only pools beyond 4 GiB come here
+      to.set(from.subarray(offset, offset + length), at); // another data memory: only pools beyond 4 GiB come here
+    }
+  }
+
+  /** Copies a range of one frame's bytes to the same place in another frame. */
+  copyRange(from: FrameId, to: FrameId, offset: number, length: number): void {
+    const source = this.of(from);
+    const target = this.of(to);
+    if (source.buffer === target.buffer) {
+      const memory = Math.floor(from / this.#geometry.framesPerMemory);
+      this.#modules[memory]!.copy(target.byteOffset + offset, source.byteOffset + offset, length);
+    } else {
+      target.set(source.subarray(offset, offset + length), offset);
     }
   }
 

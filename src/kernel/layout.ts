@@ -65,7 +65,7 @@ export const FRAME_LINK = 20;
 export const FRAME_CLAIMER = 24;
 /** Owner + 1 while WRITEBACK, else stale. */
 export const FRAME_WRITER = 28;
-/** Owner + 1 while UPDATING, else stale. */
+/** `(owner + 1) * 8 + depth` while UPDATING, else stale. */
 export const FRAME_UPDATER = 32;
 /** Reading of the cache's coarse clock (ms) when the page last became dirty. */
 export const FRAME_DIRTIED_AT = 36;
@@ -174,8 +174,26 @@ export const REQUEST_SERVER = 556;
 /** Frames in WRITEBACK by this owner: `(frame + 1) * 2 + bounced`, 0 when free. */
 export const ROW_WRITEBACKS = 1040;
 export const WRITEBACKS = 64;
+/**
+ * Open updates of this owner, by depth. Plain stores: other threads read range and undo only between two equal looks at
+ * the frame's odd useq, and the stage only when this owner is dead.
+ */
+export const ROW_UPDATES = 1296;
+export const UPDATES = 4;
+export const UPDATE_BYTES = 32;
+/** 0: none. 1: owns UPDATING. 2: the before-image is published. */
+export const UPDATE_STAGE = 1296;
+/** The bytes that the update may change: `offset * 65,536 + length - 1`. */
+export const UPDATE_RANGE = 1300;
+/** Frame + 1 that holds the before-image, at the offset that it has in its page. Claimed at first use, kept until detach. */
+export const UPDATE_UNDO = 1304;
+/** Pin slot + 1 of the read pin under the update. */
+export const UPDATE_SLOT = 1308;
+/** The file's size must be at least this when the update is committed. */
+export const UPDATE_SIZE_LO = 1312;
+export const UPDATE_SIZE_HI = 1316;
 /** Pins: `frame * 4 + mode`; a free slot holds `~next free slot`. */
-export const ROW_PINS = 1296;
+export const ROW_PINS = 1424;
 export const PIN_READ = 1;
 export const PIN_WRITE = 2;
 
@@ -323,3 +341,5 @@ export const CLEAN = -9;
 export const PINNED = -10;
 export const GONE = -11;
 export const NO_ROW = -12;
+/** This owner has an update of this very page open. */
+export const REENTRANT = -13;

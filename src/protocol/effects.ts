@@ -72,7 +72,7 @@ export interface Request {
 export const serviceClass = { flushers: 0, files: 1 } as const;
 export type ServiceClass = (typeof serviceClass)[keyof typeof serviceClass];
 
-export const requestKind = { fill: 1, round: 2, open: 3 } as const;
+export const requestKind = { fill: 1, round: 2, open: 3, room: 4 } as const;
 export type RequestKind = (typeof requestKind)[keyof typeof requestKind];
 
 /** A protocol that ends with a `T`. Which effect was yielded decides the type of what comes back; see `perform*`. */

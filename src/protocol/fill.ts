@@ -16,13 +16,17 @@ const ENOUGH_MIN = 64;
 /** How long to wait when every frame that could be taken is in somebody else's hands, in ms. */
 const BUSY_WAIT_MS = 5;
 
+/** After so many pages that cleaning or a flush would free, a sweep ends and that is done. */
+function enoughOf(pool: Pool): number {
+  return Math.max(ENOUGH_MIN, Math.floor(pool.geometry.frames / 8));
+}
+
 /** Claims a frame without identity: 0, an errno, or NO_ROOM. Cleans and flushes what stands in the way. */
 function* claimFrame(pool: Pool): Protocol<number> {
   const { kernel } = pool;
   const { control } = kernel;
-  const enough = Math.max(ENOUGH_MIN, Math.floor(pool.geometry.frames / 8));
   for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
-    if (control.reclaim(enough) >= 0) return 0;
+    if (control.reclaim(enoughOf(pool)) >= 0) return 0;
     const dirty = kernel.out(1);
     const unstable = kernel.out(2);
     const busy = kernel.out(3);
@@ -42,6 +46,28 @@ function* claimFrame(pool: Pool): Protocol<number> {
     }
   }
   return NO_ROOM;
+}
+
+/** Sees to it that a frame is free, for a moment: [0], [errno] or [NO_ROOM]. */
+export function* makeRoom(pool: Pool): Protocol<Answer> {
+  const status = yield* claimFrame(pool);
+  if (status === 0) pool.kernel.control.abandonClaim();
+  return [status, 0, 0, 0];
+}
+
+/** How often a thread that needs a frame for itself has one freed before it gives up. */
+const ROOM_TRIES = 64;
+
+/** Claims a frame, detached, for this thread's own use, in between two effects: nothing is left to others to wait for. */
+export function* claimForSelf(pool: Pool, file: FileId, index: number): Protocol<void> {
+  const { control } = pool.kernel;
+  for (let n = 0; n < ROOM_TRIES; n++) {
+    if (control.reclaim(enoughOf(pool)) >= 0) return;
+    const request = { service: serviceClass.files, kind: requestKind.room, file, a: 0, b: 0 } as const;
+    const [status] = yield* ask(request, () => makeRoom(pool));
+    if (status !== 0) throw fillError(pool, index, status);
+  }
+  throw fillError(pool, index, NO_ROOM);
 }
 
 /** Brings the page into the cache unless it is there: [0], [errno] or [NO_ROOM]. Leaves no claim behind. */

@@ -2,6 +2,7 @@
 
 import type { FileId, FrameId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
+import { copyForWriteback } from './copy';
 import { io, type Pool, type Protocol, wait } from './effects';
 
 /** What is done about a page with write pins: its current contents are written from a copy, or it is passed over. */
@@ -82,7 +83,9 @@ export function* writeBack(
         if (status < 0) continue;
         // The frame may have got another page of the file since the scan: its index counts from here on.
         const index = kernel.frameWord(page.frame, L.FRAME_INDEX) >>> 0;
-        pool.bytes.stage(page.frame, area, slot);
+        copyForWriteback(pool, page.frame, (from, offset, length) =>
+          pool.bytes.stage(from, area, slot, offset, length),
+        );
         staged.push({ slot, index, bounced: status === 1 });
       }
       yield* writeStaged(pool, file, area, staged, written);

@@ -66,7 +66,7 @@ class Files implements Opener {
       if (file === undefined) return [constants.errno.ENFILE, 0, 0, 0];
       if (!this.#lease(file, { dev, ino })) return [constants.errno.EBUSY, 0, 0, 0];
       this.#kernel.control.fileSetDescriptors(file, fd, writable ? fd : -1);
-      this.#kernel.setSize(file, Number(size), true);
+      this.#kernel.setSize(file, Number(size));
       const created = opened.created ? L.FLAG_CREATED : 0;
       this.#kernel.control.fileOpen(file, low(dev), high(dev), low(ino), high(ino), created);
       kept = true;

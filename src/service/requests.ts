@@ -3,8 +3,8 @@ import { constants } from 'node:os';
 import type { Attachment } from '../attachment';
 import type { FileId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
-import { type Answer, requestKind, type ServiceClass } from '../protocol/effects';
-import { fill } from '../protocol/fill';
+import { type Answer, type Protocol, requestKind, type ServiceClass } from '../protocol/effects';
+import { fill, makeRoom } from '../protocol/fill';
 import { fsyncRound } from '../protocol/fsync';
 import { errnoOf } from '../store/file';
 
@@ -56,12 +56,16 @@ function serve(
   // The caller's handle may be closed meanwhile: the service holds the file open for itself.
   if (control.fileRetain(file) !== 1) return [constants.errno.EBADF, 0, 0, 0];
   try {
-    return attachment.sync.run(
-      kind === requestKind.fill ? fill(attachment, file, a >>> 0) : fsyncRound(attachment, file),
-    );
+    return attachment.sync.run(protocolFor(attachment, kind, file, a >>> 0));
   } finally {
     if (control.fileRelease(file) === 0) control.ring(1);
   }
+}
+
+function protocolFor(attachment: Attachment, kind: number, file: FileId, index: number): Protocol<Answer> {
+  if (kind === requestKind.fill) return fill(attachment, file, index);
+  if (kind === requestKind.room) return makeRoom(attachment);
+  return fsyncRound(attachment, file);
 }
 
 /** Sleeps until the class's bell rings or `ms` passed. */

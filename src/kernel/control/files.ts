@@ -60,16 +60,15 @@ export function fileClearFlag(file: i32, flag: i32): void {
   atomic.and<i32>(fileAt(file), ~flag, L.FILE_FLAGS);
 }
 
-/** Raises the size to `hi:lo` if that is more, or sets it (`exactly`). The two words move in one section. */
-export function fileSetSize(file: i32, lo: i32, hi: i32, exactly: i32): void {
-  const at = fileAt(file);
+/** Raises the size to `hi:lo` if that is more. The two words move in one section. */
+export function raiseSize(at: usize, lo: i32, hi: i32): void {
   while (true) {
     const seq = atomic.load<i32>(at, L.FILE_SIZE_SEQ);
     if (seq & 1) continue;
-    const oldLo = atomic.load<i32>(at, L.FILE_SIZE_LO);
     const oldHi = atomic.load<i32>(at, L.FILE_SIZE_HI);
+    const oldLo = atomic.load<i32>(at, L.FILE_SIZE_LO);
     const more = <u32>hi > <u32>oldHi || (hi == oldHi && <u32>lo > <u32>oldLo);
-    if (!more && exactly == 0 && atomic.load<i32>(at, L.FILE_SIZE_SEQ) == seq) return;
+    if (!more && atomic.load<i32>(at, L.FILE_SIZE_SEQ) == seq) return;
     if (atomic.cmpxchg<i32>(at, seq, seq + 1, L.FILE_SIZE_SEQ) == seq) {
       // Section.
       atomic.store<i32>(at, lo, L.FILE_SIZE_LO);
@@ -78,6 +77,14 @@ export function fileSetSize(file: i32, lo: i32, hi: i32, exactly: i32): void {
       return;
     }
   }
+}
+
+/** Sets the size of a file that nobody has open yet. */
+export function fileSetSize(file: i32, lo: i32, hi: i32): void {
+  const at = fileAt(file);
+  assert(atomic.load<i32>(at, L.FILE_REFS) < 0);
+  atomic.store<i32>(at, lo, L.FILE_SIZE_LO);
+  atomic.store<i32>(at, hi, L.FILE_SIZE_HI);
 }
 
 /** OUT = low and high word of the size, of one moment. */

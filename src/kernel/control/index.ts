@@ -14,8 +14,29 @@
  *  6. No function waits. A spin is only for another's section (bucket and size sequences), which takes nanoseconds.
  */
 export * from './dirty';
-export * from './files';
-export * from './pins';
+export {
+  fileClearFlag,
+  fileOpen,
+  fileRelease,
+  fileRetain,
+  fileRetire,
+  fileSetDescriptors,
+  fileSetSize,
+  fileSize,
+} from './files';
+export { makeWritePin, pin, prepareWait, unpin, viewClose, viewOpen } from './pins';
 export * from './rows';
 export { abandonClaim, countUnstable, detachClaim, evict, fillDone, install, lookup, reclaim } from './table';
+export {
+  dropUndoFrames,
+  hold,
+  keepUndoFrame,
+  undoFrame,
+  unhold,
+  updateAbort,
+  updateBegin,
+  updateCommit,
+  updateDepth,
+  updatePublish,
+} from './update';
 export * from './writeback';

@@ -20,6 +20,13 @@ let viewVersion: i32 = 0;
   return L.MISS;
 }
 
+/** Puts a pin slot back on the free list: part of the section that drops the pin. */
+// @ts-ignore: decorator
+@inline export function freePinSlot(slot: i32): void {
+  store<i32>(row + (<usize>slot << 2), ~freePin, L.ROW_PINS);
+  freePin = slot;
+}
+
 /** Makes the pin slots of a row that this thread just took one list of free slots. */
 export function clearPins(): void {
   for (let slot = 0; slot < maxPins; slot++) store<i32>(row + (<usize>slot << 2), ~(slot + 1), L.ROW_PINS);

@@ -2,6 +2,7 @@
 import * as L from '../layout';
 import { become, count, me, out, readHeader, row, rowAt, rows } from './words';
 import { clearPins } from './pins';
+import { clearUpdates } from './update';
 
 /**
  * Takes a free row between `from` (inclusive) and `to` and makes this instance its owner: its id, or NO_ROW. The row is
@@ -22,6 +23,7 @@ export function attach(from: i32, to: i32, kind: i32, tid: i32, startLo: i32, st
     atomic.store<i32>(at, startHi, L.ROW_START_HI);
     atomic.store<i32>(at, thread, L.ROW_THREAD);
     clearPins();
+    clearUpdates();
     atomic.sub<i32>(at, L.ROW_STARTING - L.ROW_LIVE, L.ROW_STATUS);
     return id;
   }

@@ -1,0 +1,191 @@
+// Updates: the CPU's way to change a page. Exclusive among updates, all or nothing for everyone who reads or copies.
+//
+// An update owns UPDATING. It keeps a before-image of its range (its undo frame), publishes where that is, and moves the
+// frame's useq to odd; only then are bytes changed. Moving useq to even is the commit. Who copies the page (writeback, a
+// view that lost too often) reads useq, copies, lays the published before-image over if it was odd, and reads useq again:
+// equal means that the copy is whole, as of before the update or after it. So nobody ever waits for an update to end, but
+// another update.
+//
+// FRAME_USEQ pairs with itself: stores here, by UPDATING's holder alone; loads in viewOpen, viewClose and copyWhole.
+import * as L from '../layout';
+import { freePinSlot } from './pins';
+import { account, fileAt, frameAt, me, noteDirtied, out, row, wakeFrame } from './words';
+import { raiseSize } from './files';
+
+/** Open updates of this thread. */
+let depth: i32 = 0;
+
+// @ts-ignore: decorator
+@inline function entryAt(level: i32): usize {
+  return row + <usize>(level * L.UPDATE_BYTES);
+}
+
+/** Forgets updates of the row's last owner. */
+export function clearUpdates(): void {
+  depth = 0;
+  for (let level = 0; level < L.UPDATES; level++) {
+    store<i32>(entryAt(level), 0, L.UPDATE_STAGE);
+    store<i32>(entryAt(level), 0, L.UPDATE_UNDO);
+  }
+}
+
+/** How many updates this thread has open; the next one's level. */
+export function updateDepth(): i32 {
+  return depth;
+}
+
+/**
+ * Makes the claimed, detached frame the undo frame of `level`: it stays CLAIMED, and out of everyone's reach, until
+ * `dropUndoFrames`.
+ */
+export function keepUndoFrame(level: i32): void {
+  const claim = load<i32>(row, L.ROW_CLAIM);
+  assert(claim != 0 && load<i32>(row, L.ROW_CLAIM_STAGE) == L.STAGE_DETACHED);
+  // Section.
+  store<i32>(entryAt(level), claim, L.UPDATE_UNDO);
+  atomic.store<i32>(row, 0, L.ROW_CLAIM);
+}
+
+/** The undo frame of `level`, or −1. */
+export function undoFrame(level: i32): i32 {
+  return load<i32>(entryAt(level), L.UPDATE_UNDO) - 1;
+}
+
+/** Frees the undo frames: this thread detaches. */
+export function dropUndoFrames(): void {
+  for (let level = 0; level < L.UPDATES; level++) {
+    const frame = load<i32>(entryAt(level), L.UPDATE_UNDO) - 1;
+    if (frame < 0) continue;
+    store<i32>(entryAt(level), 0, L.UPDATE_UNDO);
+    atomic.store<i32>(frameAt(frame), 0, L.FRAME_STATE);
+  }
+}
+
+/**
+ * Takes UPDATING on the page under the read pin in `slot`: the update's level, or BUSY (another's update, or HOLD: wait for
+ * frame OUT[0]), REENTRANT, TOO_DEEP, GONE. OUT[1] is 1 if the page has write pins.
+ */
+export function updateBegin(slot: i32): i32 {
+  if (depth == L.UPDATES) return L.TOO_DEEP;
+  const frame = load<i32>(row + (<usize>slot << 2), L.ROW_PINS) >>> 2;
+  const at = frameAt(frame);
+  const level = depth;
+  const entry = entryAt(level);
+  assert(load<i32>(entry, L.UPDATE_STAGE) == 0);
+  while (true) {
+    const s = atomic.load<i32>(at, L.FRAME_STATE);
+    if (s & L.ORPHAN) return L.GONE;
+    if (s & (L.UPDATING | L.HOLD)) {
+      if (s & L.UPDATING && atomic.load<i32>(at, L.FRAME_UPDATER) >>> 3 == me + 1) return L.REENTRANT;
+      out(0, frame);
+      return L.BUSY;
+    }
+    if (atomic.cmpxchg<i32>(at, s, s | L.UPDATING, L.FRAME_STATE) == s) {
+      // Section.
+      atomic.store<i32>(at, ((me + 1) << 3) | level, L.FRAME_UPDATER);
+      store<i32>(entry, slot + 1, L.UPDATE_SLOT);
+      store<i32>(entry, 1, L.UPDATE_STAGE);
+      depth = level + 1;
+      out(1, i32((s & L.WRITE_MASK) != 0));
+      return level;
+    }
+  }
+}
+
+/**
+ * The before-image of the range is in the undo frame: publishes it and lets bytes be changed. `sizeHi:sizeLo`: what the
+ * file's size must be at least once this is committed.
+ */
+export function updatePublish(range: i32, sizeLo: i32, sizeHi: i32): void {
+  const entry = entryAt(depth - 1);
+  const frame = load<i32>(row + (<usize>(load<i32>(entry, L.UPDATE_SLOT) - 1) << 2), L.ROW_PINS) >>> 2;
+  const at = frameAt(frame);
+  const useq = atomic.load<i32>(at, L.FRAME_USEQ);
+  assert((useq & 1) == 0 && load<i32>(entry, L.UPDATE_UNDO) != 0);
+  // Section: range and undo before the odd useq, which tells others to look at them.
+  store<i32>(entry, range, L.UPDATE_RANGE);
+  store<i32>(entry, sizeLo, L.UPDATE_SIZE_LO);
+  store<i32>(entry, sizeHi, L.UPDATE_SIZE_HI);
+  store<i32>(entry, 2, L.UPDATE_STAGE);
+  atomic.store<i32>(at, useq + 1, L.FRAME_USEQ);
+}
+
+/** Commits the innermost update and drops its pin. The even useq is the commit; DIRTY is never before it. */
+export function updateCommit(): void {
+  const level = depth - 1;
+  const entry = entryAt(level);
+  const slot = load<i32>(entry, L.UPDATE_SLOT) - 1;
+  const frame = load<i32>(row + (<usize>slot << 2), L.ROW_PINS) >>> 2;
+  const at = frameAt(frame);
+  const file = atomic.load<i32>(at, L.FRAME_FILE);
+  assert((atomic.load<i32>(at, L.FRAME_STATE) & L.UPDATING) != 0);
+  assert((atomic.load<i32>(at, L.FRAME_USEQ) & 1) == 1);
+  atomic.store<i32>(at, atomic.load<i32>(at, L.FRAME_USEQ) + 1, L.FRAME_USEQ);
+  // The size before the pin, and before DIRTY: a writeback of this page samples it after its own CAS.
+  raiseSize(fileAt(file), load<i32>(entry, L.UPDATE_SIZE_LO), load<i32>(entry, L.UPDATE_SIZE_HI));
+  while (true) {
+    const s = atomic.load<i32>(at, L.FRAME_STATE);
+    const after = ((s - L.READ_ONE) & ~(L.UPDATING | L.WAITERS)) | L.DIRTY;
+    if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
+      // Section.
+      noteDirtied(at, frame, file, s);
+      freePinSlot(slot);
+      store<i32>(entry, 0, L.UPDATE_STAGE);
+      depth = level;
+      account(s, after);
+      if (s & L.WAITERS) wakeFrame(at);
+      return;
+    }
+  }
+}
+
+/**
+ * Ends the innermost update without a change, and drops its pin. If it was published its before-image has been laid back:
+ * useq goes to even after that (I14).
+ */
+export function updateAbort(): void {
+  const level = depth - 1;
+  const entry = entryAt(level);
+  const slot = load<i32>(entry, L.UPDATE_SLOT) - 1;
+  const frame = load<i32>(row + (<usize>slot << 2), L.ROW_PINS) >>> 2;
+  const at = frameAt(frame);
+  const useq = atomic.load<i32>(at, L.FRAME_USEQ);
+  if (useq & 1) {
+    // Section.
+    store<i32>(entry, 1, L.UPDATE_STAGE);
+    atomic.store<i32>(at, useq + 1, L.FRAME_USEQ);
+  }
+  while (true) {
+    const s = atomic.load<i32>(at, L.FRAME_STATE);
+    const after = (s - L.READ_ONE) & ~(L.UPDATING | L.WAITERS);
+    if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
+      // Section.
+      freePinSlot(slot);
+      store<i32>(entry, 0, L.UPDATE_STAGE);
+      depth = level;
+      account(s, after);
+      if (s & L.WAITERS) wakeFrame(at);
+      return;
+    }
+  }
+}
+
+/** Lets no update begin on a page whose copy for writeback has lost too often. Only with WRITEBACK held. */
+export function hold(frame: i32): void {
+  const at = frameAt(frame);
+  assert((atomic.load<i32>(at, L.FRAME_STATE) & L.WRITEBACK) != 0);
+  atomic.or<i32>(at, L.HOLD, L.FRAME_STATE);
+}
+
+/** Lets updates begin again, right after the copy. */
+export function unhold(frame: i32): void {
+  const at = frameAt(frame);
+  while (true) {
+    const s = atomic.load<i32>(at, L.FRAME_STATE);
+    if (atomic.cmpxchg<i32>(at, s, s & ~(L.HOLD | L.WAITERS), L.FRAME_STATE) == s) {
+      // Section.
+      if (s & L.WAITERS) wakeFrame(at);
+      return;
+    }
+  }
+}
