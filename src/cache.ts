@@ -79,6 +79,7 @@ export class PageCache {
       driver: this.#driver,
       rounds: new Map(),
       isClosed: () => this.#closed,
+      onClose: (file) => this.#files.delete(file),
     };
     onThreadEnd(this.#onExit);
     for (const service of services ?? []) this.#watch(service);

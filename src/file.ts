@@ -2,7 +2,14 @@ import type { Attachment } from './attachment';
 import { copyOut } from './copyOut';
 import { type AsyncDriver, bounded } from './driver/async';
 import { ioError, pinfoldError, rangeError, show, typeError } from './errors';
-import { type Control, type FileId, type FrameId, type PageBytes, type PinSlot, updaterOf } from './kernel/kernel';
+import {
+  type Control,
+  type FileId,
+  type FrameId,
+  type PageBytes,
+  type PinSlot,
+  updaterOf,
+} from './kernel/kernel';
 import * as L from './kernel/layout';
 import {
   type CheckedRange,
@@ -15,7 +22,7 @@ import {
 import { Page } from './page';
 import { type CopyPart, copyWhole } from './protocol/copy';
 import { type Protocol, serviceClass } from './protocol/effects';
-import { acquire, bringIn, pinError, waitForClaim } from './protocol/fill';
+import { acquire, bringIn, bringInMissed, pinError, waitForClaim } from './protocol/fill';
 import {
   fsyncByService,
   fsyncRound,
@@ -44,6 +51,7 @@ export interface FileContext {
   /** Rounds that this thread has asked for and nobody has closed yet, by file: later callers join them. */
   readonly rounds: Map<FileId, { ticket: number; outcome: Promise<Outcome> }>;
   readonly isClosed: () => boolean;
+  readonly onClose: (file: CachedFile) => void;
 }
 
 /** How long a write waits for an update of its page, in ms. */
@@ -194,7 +202,7 @@ export class CachedFile {
     const { kernel, sync } = this.#attachment;
     const frame = kernel.out(0) as FrameId; // before any other call: each has results of its own
     this.#checkIndex(index);
-    if (status === L.MISS) sync.run(bringIn(this.#attachment, this.#id, index));
+    if (status === L.MISS) sync.run(bringInMissed(this.#attachment, this.#id, index));
     else if (status === L.BUSY) {
       if (updaterOf(kernel, frame) === kernel.owner) throw reentrant('view', index);
       sync.run(waitForClaim(this.#attachment, frame));
@@ -225,7 +233,9 @@ export class CachedFile {
   /** Pins a page that is in the cache; undefined if it is not, or is just being brought in. */
   tryPin(index: number, mode: 'read' | 'write' = 'read'): Page | undefined {
     const slot = this.#pinHit(index, mode);
-    return slot === undefined ? undefined : new Page(this.#attachment, slot, index, mode);
+    if (slot !== undefined) return new Page(this.#attachment, slot, index, mode);
+    this.#control.bump(L.COUNT_MISSES);
+    return undefined;
   }
 
   #pinHit(index: number, mode: 'read' | 'write'): PinSlot | undefined {
@@ -269,14 +279,13 @@ export class CachedFile {
     const length = Math.max(0, Math.min(target.length, this.#attachment.kernel.size(this.#id) - position));
     for (let done = 0; done < length; ) {
       const index = Math.floor((position + done) / this.pageSize);
-      if (this.#attachment.kernel.control.lookup(this.#id, index | 0) < 0) {
-        const slot = await this.#run(acquire(this.#attachment, this.#id, index, 'read'));
-        try {
-          done += this.#readPage(target, done, length, position + done);
-        } finally {
-          this.#attachment.kernel.control.unpin(slot, 0);
-        }
-      } else done += this.#readPage(target, done, length, position + done);
+      // Under a pin, so that nothing of it can miss or wait in place.
+      const slot = await this.#run(acquire(this.#attachment, this.#id, index, 'read'));
+      try {
+        done += this.#readPage(target, done, length, position + done);
+      } finally {
+        this.#control.unpin(slot, 0);
+      }
     }
     return length;
   }
@@ -307,6 +316,13 @@ export class CachedFile {
    */
   writeSync(source: Uint8Array, position: number): number {
     this.#checkWrite(source, position);
+    if (source.length > 0) {
+      const tail = this.#tailBefore(position);
+      if (tail !== undefined) {
+        this.#beginSync(tail.index, tail.range);
+        this.#zeroTail(tail.index, position);
+      }
+    }
     for (let done = 0; done < source.length; ) done += this.#writePageSync(source, done, position + done);
     return source.length;
   }
@@ -314,12 +330,41 @@ export class CachedFile {
   /** As `writeSync`; pages that are not in the cache are brought in by a service thread. */
   async write(source: Uint8Array, position: number): Promise<number> {
     this.#checkWrite(source, position);
+    if (source.length > 0) {
+      const tail = this.#tailBefore(position);
+      if (tail !== undefined)
+        await this.#begin(tail.index, tail.range, () => this.#zeroTail(tail.index, position));
+    }
     for (let done = 0; done < source.length; ) {
       const { index, range } = this.#pageOf(source, done, position + done);
       const at = done;
       done += await this.#begin(index, range, () => this.#writePage(source, at, position + at));
     }
     return source.length;
+  }
+
+  /** The page that holds the file's end, if a write at `position` leaves a gap behind it. */
+  #tailBefore(position: number): { index: number; range: CheckedRange } | undefined {
+    const size = this.#attachment.kernel.size(this.#id);
+    if (position <= size || size % this.pageSize === 0) return undefined;
+    return { index: Math.floor(size / this.pageSize), range: { ...this.#wholePage, named: true } };
+  }
+
+  /**
+   * Zeroes the page of the update just begun from the file's end on, as far as the gap before `position` goes: a write
+   * pin may have left bytes there. The end is read now, under UPDATING: another thread may have extended the file.
+   */
+  #zeroTail(index: number, position: number): void {
+    const size = this.#attachment.kernel.size(this.#id);
+    const start = index * this.pageSize;
+    const end = Math.min(position, start + this.pageSize);
+    if (size >= end) {
+      this.#control.updateAbort();
+      return;
+    }
+    const range = { ...this.#wholePage, offset: size - start, length: end - size };
+    this.#publish(range, end).fill(0, size - start, end - start);
+    this.#control.updateCommit();
   }
 
   #writePageSync(source: Uint8Array, done: number, position: number): number {
@@ -390,7 +435,9 @@ export class CachedFile {
     const attachment = this.#attachment;
     const level = this.#control.updateDepth();
     let slot =
-      level < L.UPDATES && this.#control.undoFrame(level) >= 0 ? this.#control.pin(this.#id, index | 0) : L.MISS;
+      level < L.UPDATES && this.#control.undoFrame(level) >= 0
+        ? this.#control.pin(this.#id, index | 0)
+        : L.MISS;
     if (slot < 0) slot = attachment.sync.run(prepareUpdate(attachment, this.#id, index));
     let status = this.#control.updateBegin(slot as PinSlot);
     if (status === L.BUSY) {
@@ -645,6 +692,7 @@ export class CachedFile {
   closeSync(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#context.onClose(this);
     const { control } = this.#attachment.kernel;
     if (!this.#context.isClosed() && control.fileRelease(this.#id) === 0) control.ring(serviceClass.files);
   }
@@ -714,7 +762,10 @@ function checkPosition(position: unknown): asserts position is number {
 }
 
 function reentrant(what: string, index: number): Error {
-  return pinfoldError('ERR_PINFOLD_REENTRANT', `${what} of page ${index} inside an update of it by the same thread`);
+  return pinfoldError(
+    'ERR_PINFOLD_REENTRANT',
+    `${what} of page ${index} inside an update of it by the same thread`,
+  );
 }
 
 const isThenable = (value: unknown) =>

@@ -189,7 +189,12 @@ export function checkUpdateRange(given: unknown, pageSize: number): CheckedRange
   refuseUnknown(options, ['offset', 'length', 'timeout'], 'update');
   const offset = checkNumber('offset', options.offset, whole(0, 0, pageSize - 1));
   const length = checkNumber('length', options.length, whole(pageSize - offset, 1, pageSize - offset));
-  const timeout = checkNumber('timeout', options.timeout, { default: 10_000, min: 0, max: 2 ** 30, integer: false });
+  const timeout = checkNumber('timeout', options.timeout, {
+    default: 10_000,
+    min: 0,
+    max: 2 ** 30,
+    integer: false,
+  });
   return { offset, length, timeout, named: options.offset !== undefined || options.length !== undefined };
 }
 

@@ -84,6 +84,7 @@ export interface Control {
   releasePath(area: number): void;
   tick(now: number): void;
   bump(counter: number): void;
+  countMiss(): void;
   setLife(life: number): void;
   fileRetain(file: FileId): number;
   fileRelease(file: FileId): number;

@@ -9,6 +9,10 @@ import { clean } from './writeback';
 
 /** What a fill can fail with, beside an errno (positive): no frame could be taken. Answers carry it as a number. */
 const NO_ROOM = -1;
+/** An answer's second word: it failed while a frame was freed, not on the page itself. */
+const FOR_ROOM = 1;
+/** After an error, how long flushers leave the file alone, in ms. */
+export const RETRY_MS = 1000;
 /** Sweeps before a fill gives up: each of them cleaned or flushed something, or waited for somebody's I/O. */
 const SWEEPS_MAX = 64;
 /** How many dirty or unstable pages a sweep passes at least before it has some of them cleaned. */
@@ -33,17 +37,16 @@ function* claimFrame(pool: Pool): Protocol<number> {
     const dirtyFile = kernel.out(4) as FileId;
     const unstableFile = kernel.out(5) as FileId;
     // A flush frees all that was written; it is worth its price once it frees much, or nothing is left to write.
-    if (unstable > 0 && unstable >= dirty && unstableFile >= 0) {
-      const errno = yield* flush(pool, unstableFile);
-      if (errno !== 0) return errno;
-    } else if (dirty > 0 && dirtyFile >= 0) {
-      const errno = yield* clean(pool, dirtyFile);
-      if (errno !== 0) return errno;
-    } else if (busy > 0) {
-      yield* wait(L.HEADER_STAGING_WAKE, kernel.load(L.HEADER_STAGING_WAKE), BUSY_WAIT_MS);
-    } else {
-      return NO_ROOM;
+    const flushing = unstable > 0 && unstable >= dirty;
+    const file = flushing ? unstableFile : dirtyFile;
+    if (dirty + unstable > 0 && file >= 0) {
+      const errno = flushing ? yield* flush(pool, file) : yield* clean(pool, file);
+      if (errno === 0) continue;
+      control.noteError(file, errno, kernel.load(L.HEADER_CLOCK) + RETRY_MS);
+      return errno;
     }
+    if (dirty + unstable + busy === 0) return NO_ROOM;
+    yield* wait(L.HEADER_STAGING_WAKE, kernel.load(L.HEADER_STAGING_WAKE), BUSY_WAIT_MS);
   }
   return NO_ROOM;
 }
@@ -52,7 +55,7 @@ function* claimFrame(pool: Pool): Protocol<number> {
 export function* makeRoom(pool: Pool): Protocol<Answer> {
   const status = yield* claimFrame(pool);
   if (status === 0) pool.kernel.control.abandonClaim();
-  return [status, 0, 0, 0];
+  return [status, FOR_ROOM, 0, 0];
 }
 
 /** How often a thread that needs a frame for itself has one freed before it gives up. */
@@ -65,9 +68,9 @@ export function* claimForSelf(pool: Pool, file: FileId, index: number): Protocol
     if (control.reclaim(enoughOf(pool)) >= 0) return;
     const request = { service: serviceClass.files, kind: requestKind.room, file, a: 0, b: 0 } as const;
     const [status] = yield* ask(request, () => makeRoom(pool));
-    if (status !== 0) throw fillError(pool, index, status);
+    if (status !== 0) throw fillError(pool, index, status, FOR_ROOM);
   }
-  throw fillError(pool, index, NO_ROOM);
+  throw fillError(pool, index, NO_ROOM, FOR_ROOM);
 }
 
 /** Brings the page into the cache unless it is there: [0], [errno] or [NO_ROOM]. Leaves no claim behind. */
@@ -75,7 +78,7 @@ export function* fill(pool: Pool, file: FileId, index: number): Protocol<Answer>
   const { kernel, bytes, geometry } = pool;
   const { control } = kernel;
   const failed = yield* claimFrame(pool);
-  if (failed !== 0) return [failed, 0, 0, 0];
+  if (failed !== 0) return [failed, FOR_ROOM, 0, 0];
   const frame = (kernel.rowWord(kernel.owner, L.ROW_CLAIM) - 1) as FrameId;
   if (control.install(file, index | 0) === L.EXISTS) {
     control.abandonClaim();
@@ -97,7 +100,14 @@ export function* fill(pool: Pool, file: FileId, index: number): Protocol<Answer>
 }
 
 /** The error that a failed fill is for the caller who needs the page. */
-function fillError(pool: Pool, index: number, status: number): PinfoldError {
+function fillError(pool: Pool, index: number, status: number, what: number): PinfoldError {
+  if (status !== NO_ROOM && what === FOR_ROOM) {
+    return ioError(
+      `no frame for page ${index}: other pages could not be written to make room`,
+      status,
+      'write',
+    );
+  }
   if (status !== NO_ROOM) return ioError(`page ${index} could not be read`, status, 'read');
   const { kernel, geometry } = pool;
   let pins = 0;
@@ -115,8 +125,14 @@ export function* bringIn(pool: Pool, file: FileId, index: number): Protocol<void
   if (pool.kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) {
     throw pinfoldError('ERR_PINFOLD_CLOSED', 'the cache is closed: its creator has closed it');
   }
-  const [status] = yield* ask(request, () => fill(pool, file, index));
-  if (status !== 0) throw fillError(pool, index, status);
+  const [status, what] = yield* ask(request, () => fill(pool, file, index));
+  if (status !== 0) throw fillError(pool, index, status, what);
+}
+
+/** As `bringIn`, for a lookup that missed and will be made again. */
+export function* bringInMissed(pool: Pool, file: FileId, index: number): Protocol<void> {
+  yield* bringIn(pool, file, index);
+  pool.kernel.control.countMiss();
 }
 
 /** Waits until nobody has the frame CLAIMED. */
@@ -143,7 +159,7 @@ export function* acquire(pool: Pool, file: FileId, index: number, mode: 'read' |
       }
       return slot;
     }
-    if (slot === L.MISS) yield* bringIn(pool, file, index);
+    if (slot === L.MISS) yield* bringInMissed(pool, file, index);
     else if (slot === L.BUSY) yield* waitForClaim(pool, kernel.out(0) as FrameId);
     else throw pinError(pool, index, slot);
   }

@@ -47,7 +47,7 @@ export function* fsyncRound(
     if (ended === 1) ticket = kernel.load(fileAt + L.FILE_ROUND_OPEN);
     else if (control.roundLead(file) === 1) {
       // Between the look and the lead the round may have ended: then there is nothing to lead.
-      if (kernel.load(fileAt + L.FILE_ROUND_DONE) - ticket >= 0) control.roundYield(file);
+      if (((kernel.load(fileAt + L.FILE_ROUND_DONE) - ticket) | 0) >= 0) control.roundYield(file);
       else yield* lead(pool, file, pinned);
     } else yield* wait(fileAt + L.FILE_WAKE, seq);
   }

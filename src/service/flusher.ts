@@ -3,13 +3,12 @@ import type { Attachment } from '../attachment';
 import type { FileId, FrameId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { type Protocol, serviceClass } from '../protocol/effects';
+import { RETRY_MS } from '../protocol/fill';
 import { flush } from '../protocol/flush';
 import { dirtyPages, writeBack } from '../protocol/writeback';
 import { gauges } from '../stats';
 import { awaitBell, isOpen, serveAll } from './requests';
 
-/** After an error, how long flushers leave the file alone, in ms. */
-const RETRY_MS = 1000;
 /** Share of the frames that may hold unstable pages before flushers flush, ahead of the reclaimer's need. */
 const UNSTABLE_RATIO = 1 / 8;
 
@@ -17,14 +16,17 @@ export function runFlusher(attachment: Attachment): void {
   const { kernel, options } = attachment;
   const bellAt = L.HEADER_BELL + 4 * serviceClass.flushers;
   let turn = 0;
+  const serve = () => {
+    turn = serveAll(attachment, serviceClass.flushers, turn);
+  };
   let nextLook = 0;
   while (isOpen(attachment)) {
     const bell = kernel.load(bellAt);
-    turn = serveAll(attachment, serviceClass.flushers, turn);
+    serve();
     const now = attachment.now();
     kernel.control.tick(now);
     if (now >= nextLook || overBackgroundLimit(attachment)) {
-      attachment.sync.run(lookAround(attachment, now));
+      attachment.sync.run(lookAround(attachment, now, serve));
       nextLook = attachment.now() + options.writebackIntervalMs;
     }
     awaitBell(attachment, serviceClass.flushers, bell, nextLook - attachment.now());
@@ -38,20 +40,20 @@ function overBackgroundLimit({ kernel, options, geometry }: Attachment): boolean
 }
 
 /** One look at every file: write back what is over the limit or has expired, flush if much is unstable. */
-function* lookAround(attachment: Attachment, now: number): Protocol<void> {
+function* lookAround(attachment: Attachment, now: number, serve: () => void): Protocol<void> {
   const { kernel, options, geometry } = attachment;
   const all = overBackgroundLimit(attachment);
   const expired = (frame: FrameId) =>
-    now - kernel.frameWord(frame, L.FRAME_DIRTIED_AT) >= options.dirtyExpireMs;
+    ((now - kernel.frameWord(frame, L.FRAME_DIRTIED_AT)) | 0) >= options.dirtyExpireMs;
   const flushAll = kernel.control.countUnstable() > UNSTABLE_RATIO * geometry.frames;
   for (let id = 0; id < geometry.files; id++) {
     const file = id as FileId;
     if (kernel.fileWord(file, L.FILE_REFS) < 0) continue;
     if (kernel.control.nextDirtyGroup(file, 0) < 0 && kernel.control.needsFlush(file) === 0) continue;
-    if (now - kernel.fileWord(file, L.FILE_RETRY_AT) < 0) continue;
+    if (((now - kernel.fileWord(file, L.FILE_RETRY_AT)) | 0) < 0) continue;
     if (kernel.control.fileRetain(file) !== 1) continue;
     try {
-      yield* visit(attachment, file, now, all ? undefined : expired, flushAll);
+      yield* visit(attachment, file, now, all ? undefined : expired, flushAll, serve);
     } finally {
       if (kernel.control.fileRelease(file) === 0) kernel.control.ring(serviceClass.files);
     }
@@ -64,12 +66,18 @@ function* visit(
   now: number,
   wanted: ((frame: FrameId) => boolean) | undefined,
   flushToo: boolean,
+  serve: () => void,
 ): Protocol<void> {
   const { kernel } = attachment;
   const idle = kernel.fileWord(file, L.FILE_REFS) === 1; // ours: nobody has the file open
-  // A page that is write-pinned is passed over (a visit in vain); each batch is small, so requests wait for one at most.
+  // A page that is write-pinned is passed over: a visit in vain.
   const pages = dirtyPages(attachment, file, idle ? undefined : wanted);
-  let { errno } = yield* writeBack(attachment, file, pages, 'skip', 1);
+  let errno = 0;
+  for (let from = 0; errno === 0 && from < pages.length; from += attachment.geometry.stagingPages) {
+    const batch = pages.slice(from, from + attachment.geometry.stagingPages);
+    ({ errno } = yield* writeBack(attachment, file, batch, 'skip', 1));
+    serve(); // an fsync that was asked for waits for one batch, not for all
+  }
   if (errno === 0 && (flushToo || idle) && kernel.control.needsFlush(file) === 1)
     errno = yield* flush(attachment, file);
   if (errno !== 0) kernel.control.noteError(file, errno, now + RETRY_MS);

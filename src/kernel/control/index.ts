@@ -24,7 +24,7 @@ export {
   fileSetSize,
   fileSize,
 } from './files';
-export { makeWritePin, pin, prepareWait, unpin, viewClose, viewOpen } from './pins';
+export { countMiss, makeWritePin, pin, prepareWait, unpin, viewClose, viewOpen } from './pins';
 export * from './rows';
 export { abandonClaim, countUnstable, detachClaim, evict, fillDone, install, lookup, reclaim } from './table';
 export {

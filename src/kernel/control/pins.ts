@@ -12,12 +12,12 @@ let viewDepth: i32 = 0;
 let viewAt: usize = 0;
 let viewUseq: i32 = 0;
 let viewVersion: i32 = 0;
-/** A miss takes back the hit that its caller's next lookup, once the page is there, will count. */
-// @ts-ignore: decorator
-@inline function countMiss(): i32 {
+/**
+ * Counts a miss that a fill follows, and takes back the hit that the lookup after the fill will count.
+ */
+export function countMiss(): void {
   count(L.COUNT_MISSES);
   count(L.COUNT_HITS, -1);
-  return L.MISS;
 }
 
 /** Puts a pin slot back on the free list: part of the section that drops the pin. */
@@ -48,7 +48,7 @@ export function pin(file: i32, index: i32): i32 {
   while (true) {
     if (frame < 0) {
       frame = find(bucket, hash, file, index);
-      if (frame < 0) return countMiss();
+      if (frame < 0) return L.MISS;
     }
     const at = frameAt(frame);
     let s = atomic.load<i32>(at, L.FRAME_STATE);
@@ -162,7 +162,7 @@ export function viewOpen(file: i32, index: i32): i32 {
   while (true) {
     if (frame < 0) {
       frame = find(bucket, hash, file, index);
-      if (frame < 0) return countMiss();
+      if (frame < 0) return L.MISS;
     }
     const at = frameAt(frame);
     const s = atomic.load<i32>(at, L.FRAME_STATE);

@@ -13,7 +13,7 @@ export function attach(from: i32, to: i32, kind: i32, tid: i32, startLo: i32, st
   for (let id = from; id < to; id++) {
     const at = rowAt(id);
     const status = atomic.load<i32>(at, L.ROW_STATUS);
-    if ((status & 3) != L.ROW_FREE) continue;
+    if ((status & 3) != L.ROW_FREE || !clearRequests(at)) continue;
     if (atomic.cmpxchg<i32>(at, status, status + 4 + L.ROW_STARTING, L.ROW_STATUS) != status) continue;
     // Section.
     become(id);
@@ -28,6 +28,21 @@ export function attach(from: i32, to: i32, kind: i32, tid: i32, startLo: i32, st
     return id;
   }
   return L.NO_ROW;
+}
+
+/**
+ * Forgets the requests of a free row's last owner, which may have ended with calls under way: false while a service
+ * thread still works for one.
+ */
+function clearRequests(at: usize): bool {
+  let idle = true;
+  for (let slot = 0; slot < L.REQUESTS; slot++) {
+    const request = at + <usize>(slot * L.REQUEST_BYTES);
+    atomic.cmpxchg<i32>(request, L.REQUEST_PENDING, L.REQUEST_FREE, L.REQUEST_STATE);
+    atomic.cmpxchg<i32>(request, L.REQUEST_DONE, L.REQUEST_FREE, L.REQUEST_STATE);
+    if (atomic.load<i32>(request, L.REQUEST_STATE) != L.REQUEST_FREE) idle = false;
+  }
+  return idle;
 }
 
 /** Gives this owner's row back. It must hold nothing. */

@@ -207,22 +207,44 @@ export function reclaim(enough: i32): i32 {
   let dirtyFile = -1;
   let unstableFile = -1;
   let idle = 0; // steps since one changed something
-  while (idle < frames && dirty + unstable < enough) {
+  // The hand is shared, so with several sweepers each sees a part of the frames. Before it gives up a sweep goes through
+  // all of them by itself.
+  let alone = -1;
+  while (dirty + unstable < enough) {
+    if (idle >= frames) {
+      if (alone >= 0) break;
+      alone = 0;
+      idle = 0;
+      pinned = 0;
+      dirty = 0;
+      unstable = 0;
+      busy = 0;
+    }
     idle++;
-    const frame = <i32>(<u32>atomic.add<i32>(0, 1, L.HEADER_HAND) % <u32>frames);
+    let frame = 0;
+    if (alone >= 0) {
+      frame = alone;
+      alone = alone + 1 == frames ? 0 : alone + 1;
+    } else frame = <i32>(<u32>atomic.add<i32>(0, 1, L.HEADER_HAND) % <u32>frames);
     const at = frameAt(frame);
     const s = atomic.load<i32>(at, L.FRAME_STATE);
     if (s & NOT_CLAIMABLE) {
       if (s & L.PIN_MASK) pinned++;
-      else if (s & L.DIRTY) {
-        dirty++;
-        dirtyFile = atomic.load<i32>(at, L.FRAME_FILE);
-      } else busy++;
+      else {
+        const file = atomic.load<i32>(at, L.FRAME_FILE);
+        if (s & L.DIRTY && file >= 0) {
+          dirty++;
+          dirtyFile = file;
+        } else if (file >= 0) busy++; // without identity it is an undo frame, or claimed this moment
+      }
       continue;
     }
-    if (s & L.USE_MASK) {
-      // Other threads' touches may keep a page in use for ever; a page that they do not touch loses all its uses.
-      if (atomic.cmpxchg<i32>(at, s, s - L.USE_ONE, L.FRAME_STATE) == s && ++worn <= 3 * frames) idle = 0;
+    // Threads may touch pages as fast as the hand takes their uses: after three rounds' worth of that, uses don't count.
+    if (s & L.USE_MASK && worn < 3 * frames) {
+      if (atomic.cmpxchg<i32>(at, s, s - L.USE_ONE, L.FRAME_STATE) == s) {
+        worn++;
+        idle = 0;
+      }
       continue;
     }
     if (!tryClaim(frame, at, s)) continue;
