@@ -123,6 +123,7 @@ export class PageCache {
       // The file worker's descriptors are the cache's: they must survive it.
       const service = new Worker(wiring.serviceSource, {
         eval: true,
+        execArgv: [], // an inherited --input-type=module or --import would change what the source means
         workerData,
         trackUnmanagedFds: false,
         name: `pinfold ${role}`,
@@ -250,6 +251,13 @@ export class PageCache {
     const held = [...kernel.pinsOf(kernel.owner)].length;
     if (held > 0)
       throw pinfoldError('ERR_PINFOLD_BUSY', `not detached: ${describePins(kernel, kernel.owner)}`);
+    const { pending } = this.#driver;
+    if (pending > 0) {
+      throw pinfoldError(
+        'ERR_PINFOLD_BUSY',
+        `not detached: ${pending} calls are under way, await them first`,
+      );
+    }
     this.#leave();
   }
 

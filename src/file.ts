@@ -1,6 +1,7 @@
 import type { Attachment } from './attachment';
 import { copyOut } from './copyOut';
 import { type AsyncDriver, bounded } from './driver/async';
+import { closedError } from './driver/sync';
 import { ioError, pinfoldError, rangeError, show, typeError } from './errors';
 import {
   type Control,
@@ -113,7 +114,7 @@ export class CachedFile {
    * fixed function and an `arg` are faster than a fresh closure. Throws ERR_PINFOLD_CALLBACK if `fn` returns a promise.
    */
   viewSync<T, A = undefined>(index: number, fn: (bytes: Uint8Array, arg: A) => T, arg?: A): T {
-    if (this.#closed || index >>> 0 !== index) throw this.#refusal(index);
+    if (this.#closed || !isPageIndex(index)) throw this.#refusal(index);
     const control = this.#control;
     const frame = control.viewOpen(this.#id, index | 0);
     if (frame >= 0) {
@@ -241,7 +242,7 @@ export class CachedFile {
   #pinHit(index: number, mode: 'read' | 'write'): PinSlot | undefined {
     this.#check();
     if (mode !== 'read') this.#checkWriteMode(mode);
-    if (index >>> 0 !== index) throw this.#badIndex(index);
+    if (!isPageIndex(index)) throw this.#badIndex(index);
     const control = this.#control;
     const slot = control.pin(this.#id, index | 0);
     if (slot >= 0) {
@@ -567,7 +568,7 @@ export class CachedFile {
 
   *#absent(index: number, count: number): Generator<number, undefined> {
     this.#check();
-    if (index >>> 0 !== index) throw this.#badIndex(index);
+    if (!isPageIndex(index)) throw this.#badIndex(index);
     if (!Number.isSafeInteger(count) || count < 0) {
       throw rangeError('ERR_PINFOLD_RANGE', `count must be a whole number from 0 on, got ${show(count)}`);
     }
@@ -585,7 +586,7 @@ export class CachedFile {
    * it says. An error from the background since the last fsync of this handle is reported here, once.
    */
   async fsync(options?: FsyncOptions): Promise<SyncReport> {
-    this.#check();
+    this.#checkLife();
     const { policy, timeout, signal } = checkFsyncOptions(options, this.#attachment.options.fsyncPolicy);
     const started = performance.now();
     if (signal?.aborted) throw aborted(signal.reason);
@@ -610,7 +611,7 @@ export class CachedFile {
    * for others; a round that this thread leads is finished.
    */
   fsyncSync(options?: FsyncOptions): SyncReport {
-    this.#check();
+    this.#checkLife();
     const { policy, timeout, signal } = checkFsyncOptions(options, this.#attachment.options.fsyncPolicy);
     const started = performance.now();
     if (signal?.aborted) throw aborted(signal.reason);
@@ -707,6 +708,12 @@ export class CachedFile {
     if (this.#closed) throw this.#closedError();
   }
 
+  /** For calls that are slow anyway: whether the creator has closed the cache. Hits end with its pages, which are gone. */
+  #checkLife(): void {
+    this.#check();
+    if (this.#attachment.kernel.load(L.HEADER_LIFE) === L.LIFE_CLOSED) throw closedError();
+  }
+
   #closedError(): Error {
     return pinfoldError(
       'ERR_PINFOLD_CLOSED',
@@ -728,7 +735,7 @@ export class CachedFile {
   }
 
   #checkIndex(index: number): void {
-    if (index >>> 0 !== index || index * this.pageSize >= this.#attachment.kernel.size(this.#id)) {
+    if (!isPageIndex(index) || index * this.pageSize >= this.#attachment.kernel.size(this.#id)) {
       throw this.#badIndex(index);
     }
   }
@@ -767,6 +774,9 @@ function reentrant(what: string, index: number): Error {
     `${what} of page ${index} inside an update of it by the same thread`,
   );
 }
+
+/** Page indexes are 32-bit. Before it is a number, `>>>` must not be asked: it throws over a BigInt. */
+const isPageIndex = (index: unknown): index is number => typeof index === 'number' && index >>> 0 === index;
 
 const isThenable = (value: unknown) =>
   typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';

@@ -36,6 +36,9 @@ const noteDirtied: Part['maybe'] = [
 const wakeFrame = maybe(add('FRAME_WAKE'), notify('FRAME_WAKE'));
 const wakeFile: Step[] = [add('FILE_WAKE'), notify('FILE_WAKE')];
 
+/** The pin under the update goes with it. */
+const updateEnd: Step[] = [keep('ROW_PINS'), remember, keep('UPDATE_STAGE'), remember, ...gauges, wakeFrame];
+
 export const sections: Section[] = [
   {
     name: 'pin',
@@ -242,10 +245,59 @@ export const sections: Section[] = [
     ],
   },
   {
-    name: 'fileSetSize',
-    source: 'files.ts:fileSetSize',
-    functions: ['fileSetSize'],
+    name: 'raiseSize',
+    source: 'files.ts:raiseSize',
+    functions: ['updateCommit'],
     steps: [cas('FILE_SIZE_SEQ'), store('FILE_SIZE_LO'), store('FILE_SIZE_HI'), store('FILE_SIZE_SEQ')],
+  },
+  {
+    name: 'keepUndoFrame',
+    source: 'update.ts:keepUndoFrame',
+    functions: ['keepUndoFrame'],
+    steps: [keep('UPDATE_UNDO'), store('ROW_CLAIM')],
+  },
+  {
+    name: 'updateBegin',
+    source: 'update.ts:updateBegin',
+    functions: ['updateBegin'],
+    steps: [cas('FRAME_STATE'), store('FRAME_UPDATER'), keep('UPDATE_SLOT'), keep('UPDATE_STAGE'), remember],
+  },
+  {
+    // The odd useq tells others to look at the range and the undo frame.
+    name: 'updatePublish',
+    source: 'update.ts:updatePublish',
+    functions: ['updatePublish'],
+    steps: [
+      keep('UPDATE_RANGE'),
+      keep('UPDATE_SIZE_LO'),
+      keep('UPDATE_SIZE_HI'),
+      keep('UPDATE_STAGE'),
+      store('FRAME_USEQ'),
+    ],
+  },
+  {
+    name: 'updateCommit',
+    source: 'update.ts:updateCommit',
+    functions: ['updateCommit'],
+    steps: [cas('FRAME_STATE'), ...noteDirtied, ...updateEnd],
+  },
+  {
+    name: 'updateAbort of what was published',
+    source: 'update.ts:updateAbort',
+    functions: ['updateAbort'],
+    steps: [keep('UPDATE_STAGE'), store('FRAME_USEQ')],
+  },
+  {
+    name: 'updateAbort',
+    source: 'update.ts:updateAbort',
+    functions: ['updateAbort'],
+    steps: [cas('FRAME_STATE'), ...updateEnd],
+  },
+  {
+    name: 'unhold',
+    source: 'update.ts:unhold',
+    functions: ['unhold'],
+    steps: [cas('FRAME_STATE'), wakeFrame],
   },
 ];
 
@@ -259,5 +311,22 @@ export const lones: Lone[] = [
     because: 'the file worker alone closes files',
   },
   { functions: ['claimStaging'], operation: cas('HEADER_STAGING'), because: 'claim and journal in one word' },
+  {
+    functions: ['attach'],
+    operation: cas('REQUEST_STATE'),
+    times: 2,
+    because: 'a request that nobody waits for is freed: pending, or done',
+  },
+  {
+    functions: ['attach'],
+    operation: keep('UPDATE_STAGE'),
+    because: 'the last owner held nothing, and the row is not LIVE yet',
+  },
+  { functions: ['attach'], operation: keep('UPDATE_UNDO'), because: 'likewise' },
+  {
+    functions: ['dropUndoFrames'],
+    operation: keep('UPDATE_UNDO'),
+    because: 'the frame is in reach of nobody: at worst it stays out of use',
+  },
   { functions: ['claimPath'], operation: cas('HEADER_PATHS'), because: 'the bit is the whole of it' },
 ];

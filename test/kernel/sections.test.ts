@@ -136,11 +136,15 @@ async function sectionsBrokenBy(changes: readonly Change[]): Promise<string[]> {
 }
 
 test('a loop planted in every marked section breaks every one', async () => {
-  const decidedByStore = sections.filter(({ steps: [first] }) => first.kind === 'atomic.store');
+  // Where a store decides, the loop goes behind it; else the mark is behind the decision.
+  const decidesByStore = ({ steps: [first] }: Section) => /^(atomic\.)?store$/.test(first.kind);
   const changes = [...controlSources()].map(([file, source]): Change => {
     const to = source.split('\n').map((line, i, lines) => {
-      const [mark] = markedSections(file, lines.slice(0, i + 1).join('\n')).slice(-1);
-      const below = decidedByStore.some((section) => section.source === mark) ? 1 : 0;
+      const marked = markedSections(file, lines.slice(0, i + 1).join('\n'));
+      const [mark] = marked.slice(-1);
+      const nth = marked.filter((other) => other === mark).length - 1;
+      const section = sections.filter(({ source }) => source === mark)[nth];
+      const below = section && decidesByStore(section) ? 1 : 0;
       return isMark(lines[i - below]) ? `${line}\n${loop}` : line;
     });
     return { file, from: source, to: to.join('\n') };
@@ -179,13 +183,37 @@ const planted: [bug: string, section: string, changes: Change[]][] = [
   ],
   [
     'the sequence even before the second word is stored',
-    'fileSetSize',
+    'raiseSize',
     [
-      { file: 'files.ts', from: 'atomic.store<i32>(at, hi, L.FILE_SIZE_HI);', to: '' },
+      { file: 'files.ts', from: 'atomic.store<i32>(at, hi, L.FILE_SIZE_HI);\n      atomic', to: 'atomic' },
       {
         file: 'files.ts',
         from: 'atomic.store<i32>(at, seq + 2, L.FILE_SIZE_SEQ);',
         to: 'atomic.store<i32>(at, seq + 2, L.FILE_SIZE_SEQ);\natomic.store<i32>(at, hi, L.FILE_SIZE_HI);',
+      },
+    ],
+  ],
+  [
+    'the odd useq before the before-image is told of',
+    'updatePublish',
+    [
+      { file: 'update.ts', from: 'store<i32>(entry, range, L.UPDATE_RANGE);', to: '' },
+      {
+        file: 'update.ts',
+        from: 'store<i32>(entry, 2, L.UPDATE_STAGE);\n  atomic.store<i32>(at, useq + 1, L.FRAME_USEQ);',
+        to: 'store<i32>(entry, 2, L.UPDATE_STAGE);\n  atomic.store<i32>(at, useq + 1, L.FRAME_USEQ);\nstore<i32>(entry, range, L.UPDATE_RANGE);',
+      },
+    ],
+  ],
+  [
+    'the undo frame not journaled before the claim is dropped',
+    'keepUndoFrame',
+    [
+      { file: 'update.ts', from: 'store<i32>(entryAt(level), claim, L.UPDATE_UNDO);', to: '' },
+      {
+        file: 'update.ts',
+        from: 'atomic.store<i32>(row, 0, L.ROW_CLAIM);',
+        to: 'atomic.store<i32>(row, 0, L.ROW_CLAIM);\nstore<i32>(entryAt(level), claim, L.UPDATE_UNDO);',
       },
     ],
   ],
@@ -227,6 +255,12 @@ test('planted: a decision that nobody declared', async () => {
   const from = 'return atomic.add<i32>(fileAt(file), 1, L.FILE_ROUND_OPEN);';
   const to = 'return atomic.cmpxchg<i32>(fileAt(file), 0, 1, L.FILE_ROUND_OPEN);';
   expect(await sectionsBrokenBy([{ file: 'writeback.ts', from, to }])).toEqual(['roundClose']);
+});
+
+test('planted: one more decision than declared', async () => {
+  const from = 'atomic.cmpxchg<i32>(request, L.REQUEST_DONE, L.REQUEST_FREE, L.REQUEST_STATE);';
+  const more = 'atomic.cmpxchg<i32>(request, L.REQUEST_RUNNING, L.REQUEST_FREE, L.REQUEST_STATE);';
+  expect(await sectionsBrokenBy([{ file: 'rows.ts', from, to: `${from}\n${more}` }])).toEqual(['attach']);
 });
 
 test('planted: a mark without an entry, an entry without a mark', () => {

@@ -37,6 +37,8 @@ export interface Section {
 export interface Lone {
   readonly functions: readonly string[];
   readonly operation: Operation;
+  /** In how many places of each function, exactly; once if not said. */
+  readonly times?: number;
   readonly because: string;
 }
 
@@ -131,17 +133,17 @@ function checkFunction(
   const reportFit = (section: Section, { problem }: Fit) => {
     report(section.name, `after ${section.steps[0].text}: ${problem}`);
   };
-  for (const { operation: alone } of lones.filter(({ functions }) => functions.includes(holder))) {
+  for (const { operation: alone, times = 1 } of lones.filter(({ functions }) => functions.includes(holder))) {
     const alike = broken.filter(({ event }) => is(event, alone));
     broken = broken.filter((place) => !alike.includes(place));
-    if (alike.length === 1) continue;
+    if (alike.length === times) continue;
     // One more than declared is a section that fell apart, or a new decision.
     const suspects = here.filter(
       (section) => !isFound(section) && alike.some(({ fits }) => fits.has(section)),
     );
     for (const section of suspects) reportFit(section, closest(alike.map(({ fits }) => fits.get(section)!)));
     if (suspects.length === 0)
-      report(code.name, `decides ${alike.length} times by ${alone.text} alone, not once`);
+      report(code.name, `decides ${alike.length} times by ${alone.text} alone, not ${times}`);
   }
   // A store out of a section that fell apart can look like the first of another section.
   const astray = ({ event, fits }: Place) => event.kind !== 'cas' && ![...fits.keys()].some(isHere);
@@ -300,13 +302,21 @@ function show({ kind, field }: Event): string {
   return field < 0 ? kind : `${kind} ${fieldName(field)}`;
 }
 
-const prefixes = /^(FRAME|BUCKET|ROW|COUNT|GAUGE|REQUEST|FILE|RESULT|HEADER|DIRTY|GROUP|UNSTABLE)_/;
+const prefixes = /^(FRAME|BUCKET|ROW|COUNT|GAUGE|REQUEST|FILE|RESULT|UPDATE|HEADER|DIRTY|GROUP|UNSTABLE)_/;
 const notFields = new Set([
-  ...['FRAME_BYTES', 'BUCKET_BYTES', 'REQUEST_BYTES', 'FILE_BYTES', 'RESULT_BYTES', 'HEADER_BYTES'],
+  ...[
+    'FRAME_BYTES',
+    'BUCKET_BYTES',
+    'REQUEST_BYTES',
+    'FILE_BYTES',
+    'RESULT_BYTES',
+    'UPDATE_BYTES',
+    'HEADER_BYTES',
+  ],
   ...['BUCKET_BIAS', 'ROW_BIAS', 'FILE_BIAS'],
   ...['ROW_FREE', 'ROW_LIVE', 'ROW_STARTING'],
   ...['REQUEST_FREE', 'REQUEST_PENDING', 'REQUEST_RUNNING', 'REQUEST_DONE'],
-  ...['ROW_COUNTERS', 'ROW_REQUESTS', 'FILE_RESULTS'], // where the first of several fields is
+  ...['ROW_COUNTERS', 'ROW_REQUESTS', 'ROW_UPDATES', 'FILE_RESULTS'], // where the first of several fields is
 ]);
 
 /** The constants of the layout that are offsets of fields. */
