@@ -109,6 +109,19 @@ export class Attachment implements Pool {
     this.sync = new SyncDriver(this.kernel, store);
   }
 
+  /** Undoes this thread's innermost update: its before-image is laid back if it was published. Drops its pin. */
+  undoUpdate(): void {
+    const { kernel } = this;
+    const level = kernel.control.updateDepth() - 1;
+    const entry = kernel.rowAt(kernel.owner) + level * L.UPDATE_BYTES;
+    if (kernel.load(entry + L.UPDATE_STAGE) === 2) {
+      const range = kernel.load(entry + L.UPDATE_RANGE);
+      const frame = kernel.frameOfUpdate(level);
+      this.bytes.copyRange(kernel.control.undoFrame(level), frame, range >>> 16, (range & 0xffff) + 1);
+    }
+    kernel.control.updateAbort();
+  }
+
   /** Ms since the cache was created. */
   now(): number {
     return monotonicMs() - this.handle.created;

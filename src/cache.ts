@@ -13,7 +13,7 @@ import * as L from './kernel/layout';
 import { checkPath, openRequest } from './openRequest';
 import { type CacheOptions, checkCacheOptions, checkOpenOptions, type OpenOptions } from './options';
 import { type PageInfo, pagesOf, pathOf } from './pages';
-import { type Answer, ask, type Protocol } from './protocol/effects';
+import { type Answer, ask, type Protocol, serviceClass } from './protocol/effects';
 import { fsyncByService } from './protocol/fsync';
 import type { ServiceData } from './service/serve';
 import { type CacheStats, statsOf } from './stats';
@@ -269,9 +269,14 @@ export class PageCache {
     leaving.delete(this.#onExit);
     this.#driver.stop();
     const { kernel } = this.#attachment;
-    kernel.dropPins();
+    while (kernel.control.updateDepth() > 0) this.#attachment.undoUpdate();
     kernel.control.dropUndoFrames();
-    kernel.control.detach();
+    kernel.dropReadPins();
+    // Something may still store into what is write-pinned: a read of this thread's that has not landed. So those pins are
+    // dropped by a service thread, once this thread is gone.
+    if (kernel.holdsPins) kernel.control.leave();
+    else kernel.control.detach();
+    kernel.control.ring(serviceClass.flushers);
     if (this.#services !== undefined) kernel.control.setLife(L.LIFE_CLOSED);
   }
 

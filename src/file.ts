@@ -57,6 +57,8 @@ export interface FileContext {
 
 /** How long a write waits for an update of its page, in ms. */
 const UPDATE_TIMEOUT_MS = 10_000;
+/** How often a page is copied in vain before other updates are kept from it. */
+const COPY_TRIES = 16;
 /** How often a view is tried before it reads a pinned page instead. */
 const VIEW_TRIES = 8;
 /** Page indexes are 32-bit: files up to 16 TiB with pages of 4 KiB. */
@@ -84,6 +86,7 @@ export class CachedFile {
   #errorsSeen: number;
   #sinceRing = 0;
   readonly #wholePage: CheckedRange;
+  readonly #namedRange: CheckedRange;
 
   /** @internal */
   constructor(context: FileContext, id: FileId, path: string, options: Required<OpenOptions>) {
@@ -97,6 +100,7 @@ export class CachedFile {
     this.mode = options.mode;
     this.pageSize = this.#attachment.geometry.pageSize;
     this.#wholePage = { offset: 0, length: this.pageSize, timeout: UPDATE_TIMEOUT_MS, named: false };
+    this.#namedRange = { ...this.#wholePage, named: true };
     this.#errorsSeen = this.#attachment.kernel.fileWord(id, L.FILE_ERROR_SEQ);
   }
 
@@ -126,7 +130,7 @@ export class CachedFile {
         return this.#viewAgain(index, fn, arg as A); // it may have thrown over bytes that were never together
       }
       if (control.viewClose() === 1) {
-        if (typeof result === 'object' && isThenable(result)) throw notSynchronous('view');
+        if (isThenable(result)) throw notSynchronous('view');
         return result;
       }
     } else this.#viewMissed(index, frame);
@@ -190,12 +194,17 @@ export class CachedFile {
     const copy = new Uint8Array(this.pageSize);
     const part: CopyPart = (from, offset, length) =>
       copyOut(this.#bytes.of(from), offset, copy, offset, length);
-    try {
-      // An update that lasts does not stand in the way: its before-image does. Only one that ends during the copy does.
-      while (!copyWhole(this.#attachment, kernel.frameOfPin(slot), part));
-    } finally {
-      kernel.control.unpin(slot, 0);
+    // An update that lasts does not stand in the way: its before-image does. Only one that ends during the copy does; if
+    // that goes on and on, UPDATING is taken for the copy. It is never held around a user's function.
+    const frame = kernel.frameOfPin(slot);
+    for (let tries = 0; ; tries++) {
+      if (copyWhole(this.#attachment, frame, part)) break;
+      if (tries < COPY_TRIES || kernel.control.updateBegin(slot) < 0) continue;
+      part(frame, 0, this.pageSize);
+      kernel.control.updateAbort(); // drops the pin too
+      return copy;
     }
+    kernel.control.unpin(slot, 0);
     return copy;
   }
 
@@ -267,7 +276,7 @@ export class CachedFile {
     this.#check();
     checkBytes('target', target);
     checkPosition(position);
-    const length = Math.max(0, Math.min(target.length, this.#attachment.kernel.size(this.#id) - position));
+    const length = this.#readable(target, position);
     for (let done = 0; done < length; ) done += this.#readPage(target, done, length, position + done);
     return length;
   }
@@ -277,7 +286,7 @@ export class CachedFile {
     this.#check();
     checkBytes('target', target);
     checkPosition(position);
-    const length = Math.max(0, Math.min(target.length, this.#attachment.kernel.size(this.#id) - position));
+    const length = this.#readable(target, position);
     for (let done = 0; done < length; ) {
       const index = Math.floor((position + done) / this.pageSize);
       // Under a pin, so that nothing of it can miss or wait in place.
@@ -287,6 +296,18 @@ export class CachedFile {
       } finally {
         this.#control.unpin(slot, 0);
       }
+    }
+    return length;
+  }
+
+  /** How many bytes a read gets. */
+  #readable(target: Uint8Array, position: number): number {
+    const length = Math.max(0, Math.min(target.length, this.#attachment.kernel.size(this.#id) - position));
+    if (length > 0 && position + length > PAGES_MAX * this.pageSize) {
+      throw rangeError(
+        'ERR_PINFOLD_RANGE',
+        `a read of ${length} bytes at ${position} ends past the largest file that pages of ${this.pageSize} bytes can number`,
+      );
     }
     return length;
   }
@@ -317,38 +338,40 @@ export class CachedFile {
    */
   writeSync(source: Uint8Array, position: number): number {
     this.#checkWrite(source, position);
-    if (source.length > 0) {
-      const tail = this.#tailBefore(position);
-      if (tail !== undefined) {
-        this.#beginSync(tail.index, tail.range);
-        this.#zeroTail(tail.index, position);
-      }
+    const total = source.length;
+    const tail = total > 0 ? this.#tailBefore(position) : undefined;
+    if (tail !== undefined) {
+      this.#beginSync(tail, this.#namedRange);
+      this.#zeroTail(tail, position);
     }
-    for (let done = 0; done < source.length; ) done += this.#writePageSync(source, done, position + done);
-    return source.length;
+    for (let done = 0; done < total; ) {
+      const { index, range } = this.#partOf(total, done, position + done);
+      this.#beginSync(index, range);
+      done += this.#writePart(range, source, done, position + done);
+    }
+    return total;
   }
 
   /** As `writeSync`; pages that are not in the cache are brought in by a service thread. */
   async write(source: Uint8Array, position: number): Promise<number> {
     this.#checkWrite(source, position);
-    if (source.length > 0) {
-      const tail = this.#tailBefore(position);
-      if (tail !== undefined)
-        await this.#begin(tail.index, tail.range, () => this.#zeroTail(tail.index, position));
+    const total = source.length;
+    const tail = total > 0 ? this.#tailBefore(position) : undefined;
+    if (tail !== undefined) {
+      await this.#begin(tail, this.#namedRange, () => this.#zeroTail(tail, position));
     }
-    for (let done = 0; done < source.length; ) {
-      const { index, range } = this.#pageOf(source, done, position + done);
+    for (let done = 0; done < total; ) {
+      const { index, range } = this.#partOf(total, done, position + done);
       const at = done;
-      done += await this.#begin(index, range, () => this.#writePage(source, at, position + at));
+      done += await this.#begin(index, range, () => this.#writePart(range, source, at, position + at));
     }
-    return source.length;
+    return total;
   }
 
   /** The page that holds the file's end, if a write at `position` leaves a gap behind it. */
-  #tailBefore(position: number): { index: number; range: CheckedRange } | undefined {
+  #tailBefore(position: number): number | undefined {
     const size = this.#attachment.kernel.size(this.#id);
-    if (position <= size || size % this.pageSize === 0) return undefined;
-    return { index: Math.floor(size / this.pageSize), range: { ...this.#wholePage, named: true } };
+    return position <= size || size % this.pageSize === 0 ? undefined : Math.floor(size / this.pageSize);
   }
 
   /**
@@ -363,34 +386,28 @@ export class CachedFile {
       this.#control.updateAbort();
       return;
     }
-    const range = { ...this.#wholePage, offset: size - start, length: end - size };
-    this.#publish(range, end).fill(0, size - start, end - start);
-    this.#control.updateCommit();
+    const range = { ...this.#namedRange, offset: size - start, length: end - size };
+    this.#change(range, end, (page) => page.fill(0, size - start, end - start));
   }
 
-  #writePageSync(source: Uint8Array, done: number, position: number): number {
-    const { index, range } = this.#pageOf(source, done, position);
-    this.#beginSync(index, range);
-    return this.#writePage(source, done, position);
-  }
-
-  /** The part of a write that falls on one page. */
-  #pageOf(source: Uint8Array, done: number, position: number): { index: number; range: CheckedRange } {
+  /** The part of a write of `total` bytes, `done` of them done, that falls on one page. */
+  #partOf(total: number, done: number, position: number): { index: number; range: CheckedRange } {
     const index = Math.floor(position / this.pageSize);
     const offset = position - index * this.pageSize;
-    const length = Math.min(this.pageSize - offset, source.length - done);
+    const length = Math.min(this.pageSize - offset, total - done);
     return { index, range: { offset, length, timeout: UPDATE_TIMEOUT_MS, named: true } };
   }
 
-  /** Fills the range of the update just begun, and commits it. */
-  #writePage(source: Uint8Array, done: number, position: number): number {
-    const { range } = this.#pageOf(source, done, position);
+  /** Fills the range of the update just begun from the source, and commits it: the bytes written. */
+  #writePart(range: CheckedRange, source: Uint8Array, done: number, position: number): number {
     const { offset, length } = range;
-    const page = this.#publish(range, position + length);
-    page.set(length === source.length ? source : source.subarray(done, done + length), offset);
-    this.#control.updateCommit();
-    this.#ringSometimes();
-    return length;
+    return this.#change(range, position + length, (page) => {
+      if (done + length > source.length) {
+        throw typeError('ERR_PINFOLD_ARGUMENT', 'source was detached or shrunk while it was being written');
+      }
+      page.set(length === source.length ? source : source.subarray(done, done + length), offset);
+      return length;
+    });
   }
 
   // -- update --------------------------------------------------------------------------------------------------------
@@ -499,33 +516,35 @@ export class CachedFile {
     throw this.#badIndex(index);
   }
 
-  /** Keeps and publishes the before-image of the update just begun: the page's bytes, to be changed now. */
-  #publish({ offset, length }: CheckedRange, size: number): Uint8Array {
+  /**
+   * Publishes the before-image of the update just begun, lets `change` change the page's bytes, and commits. Whatever is
+   * thrown on the way undoes it. `size`: what the file's size must be at least afterwards.
+   */
+  #change<T>({ offset, length }: CheckedRange, size: number, change: (page: Uint8Array) => T): T {
     const { kernel } = this.#attachment;
     const level = this.#control.updateDepth() - 1;
-    const frame = kernel.frameOfUpdate(level);
-    this.#bytes.copyRange(frame, this.#control.undoFrame(level), offset, length);
-    this.#control.updatePublish((offset << 16) | (length - 1), size | 0, Math.floor(size / 2 ** 32));
-    return this.#bytes.of(frame);
-  }
-
-  #update<T, A>(range: CheckedRange, fn: (bytes: Uint8Array, arg: A) => T, arg: A): T {
-    const level = this.#control.updateDepth() - 1;
-    const page = this.#publish(range, 0);
-    const { offset, length } = range;
     let result: T;
     try {
-      result = fn(length === this.pageSize ? page : page.subarray(offset, offset + length), arg);
-      if (typeof result === 'object' && isThenable(result)) throw notSynchronous('update');
+      const frame = kernel.frameOfUpdate(level);
+      this.#bytes.copyRange(frame, this.#control.undoFrame(level), offset, length);
+      this.#control.updatePublish((offset << 16) | (length - 1), size | 0, Math.floor(size / 2 ** 32));
+      result = change(this.#bytes.of(frame));
     } catch (error) {
-      const frame = this.#attachment.kernel.frameOfUpdate(level);
-      this.#bytes.copyRange(this.#control.undoFrame(level), frame, offset, length);
-      this.#control.updateAbort();
+      this.#attachment.undoUpdate();
       throw error;
     }
     this.#control.updateCommit();
     this.#ringSometimes();
     return result;
+  }
+
+  #update<T, A>(range: CheckedRange, fn: (bytes: Uint8Array, arg: A) => T, arg: A): T {
+    const { offset, length } = range;
+    return this.#change(range, 0, (page) => {
+      const result = fn(length === this.pageSize ? page : page.subarray(offset, offset + length), arg);
+      if (isThenable(result)) throw notSynchronous('update');
+      return result;
+    });
   }
 
   #ringSometimes(): void {
@@ -700,8 +719,16 @@ export class CachedFile {
 
   // -- checks --------------------------------------------------------------------------------------------------------
 
-  #run<T>(protocol: Protocol<T>): Promise<T> {
-    return this.#context.driver.run(protocol);
+  /** Runs a protocol on the event loop. It holds the file open for itself: the handle may be closed meanwhile. */
+  async #run<T>(protocol: Protocol<T>): Promise<T> {
+    this.#check();
+    const control = this.#control;
+    control.fileRetain(this.#id);
+    try {
+      return await this.#context.driver.run(protocol);
+    } finally {
+      if (control.fileRelease(this.#id) === 0) control.ring(serviceClass.files);
+    }
   }
 
   #check(): void {
@@ -779,7 +806,8 @@ function reentrant(what: string, index: number): Error {
 const isPageIndex = (index: unknown): index is number => typeof index === 'number' && index >>> 0 === index;
 
 const isThenable = (value: unknown) =>
-  typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
+  ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+  typeof (value as PromiseLike<unknown>).then === 'function';
 
 function notSynchronous(what: string): Error {
   return typeError(

@@ -74,7 +74,7 @@ const whole = (value: number, min: number, max: number): NumberRule => ({
 });
 
 const NUMBERS = {
-  memory: whole(64 * MIB, 256 * 1024, 2 ** 43),
+  memory: whole(64 * MIB, 256 * 1024, 2 ** 37),
   pageSize: whole(4096, 4096, 65_536),
   flushers: whole(1, 1, 8),
   dirtyBackgroundRatio: { default: 0.1, min: 0.0001, max: 1, integer: false },

@@ -24,6 +24,7 @@ export class AsyncDriver {
   readonly #alive: NodeJS.Timeout;
   #pending = 0;
   #posted = 0;
+  #stopping = false;
   /** Requests that wait for one of the row's request slots. */
   readonly #queue: (() => void)[] = [];
 
@@ -32,9 +33,10 @@ export class AsyncDriver {
     this.#alive = setInterval(() => {}, 2 ** 30).unref();
   }
 
-  /** Stops keeping time. Nothing may be pending. */
+  /** Stops, once what is pending has ended: its waits end by themselves when the cache is closed. */
   stop(): void {
-    clearInterval(this.#alive);
+    this.#stopping = true;
+    if (this.#pending === 0) clearInterval(this.#alive);
   }
 
   /** How many protocols are under way. */
@@ -59,7 +61,10 @@ export class AsyncDriver {
       }
       return step.value;
     } finally {
-      if (--this.#pending === 0) this.#alive.unref();
+      if (--this.#pending === 0) {
+        if (this.#stopping) clearInterval(this.#alive);
+        else this.#alive.unref();
+      }
     }
   }
 

@@ -23,6 +23,8 @@ export interface Control {
     thread: number,
   ): OwnerId;
   detach(): void;
+  leave(): void;
+  release(owner: OwnerId): number;
   pin(file: FileId, index: number): PinSlot;
   makeWritePin(slot: PinSlot): number;
   unpin(slot: PinSlot, dirty: number): number;
@@ -31,7 +33,7 @@ export interface Control {
   keepUndoFrame(level: number): void;
   dropUndoFrames(): void;
   updateBegin(slot: PinSlot): number;
-  updatePublish(range: number, sizeLo: number, sizeHi: number): void;
+  updatePublish(range: number, sizeLo: number, sizeHi: number): number;
   updateCommit(): void;
   updateAbort(): void;
   hold(frame: FrameId): void;
@@ -57,7 +59,7 @@ export interface Control {
   flushDone(file: FileId, number: number, writes: number): void;
   flushRelease(file: FileId): void;
   needsFlush(file: FileId): number;
-  flushFailing(file: FileId): void;
+  flushFailing(file: FileId, errno: number): void;
   redirtyUnstable(file: FileId, from: number): number;
   flushFailed(file: FileId): void;
   roundLead(file: FileId): number;
@@ -182,20 +184,28 @@ export class Kernel {
     this.control.fileSetSize(file, bytes | 0, Math.floor(bytes / 2 ** 32));
   }
 
-  /** Drops every pin of this thread; write pins leave their pages dirty. */
-  dropPins(): void {
+  /** Drops every read pin of this thread. */
+  dropReadPins(): void {
     const at = this.rowAt(this.owner) + L.ROW_PINS;
     const maxPins = this.load(L.HEADER_MAX_PINS);
     for (let slot = 0; slot < maxPins; slot++) {
-      if (this.load(at + slot * 4) > 0) this.control.unpin(slot as PinSlot, 1);
+      const held = this.load(at + slot * 4);
+      if (held > 0 && held & L.PIN_READ) this.control.unpin(slot as PinSlot, 0);
     }
+  }
+
+  /** Whether this thread holds a pin. */
+  get holdsPins(): boolean {
+    for (const _ of this.pinsOf(this.owner)) return true;
+    return false;
   }
 
   /** Every live owner, service threads included. */
   *owners(): Iterable<OwnerId> {
     const rows = this.load(L.HEADER_ROWS);
     for (let owner = 0; owner < rows; owner++) {
-      if ((this.rowWord(owner, L.ROW_STATUS) & 3) === L.ROW_LIVE) yield owner as OwnerId;
+      const status = this.rowWord(owner, L.ROW_STATUS) & 3;
+      if (status === L.ROW_LIVE || status === L.ROW_LEAVING) yield owner as OwnerId;
     }
   }
 

@@ -99,6 +99,8 @@ export const ROW_STATUS = 128;
 export const ROW_FREE = 0;
 export const ROW_LIVE = 1;
 export const ROW_STARTING = 2;
+/** The thread ends by itself; what it holds is dropped when it is gone (its reads into pinned pages may still land). */
+export const ROW_LEAVING = 3;
 /** What the owner is: a user's thread, a flusher, the file worker. */
 export const ROW_KIND = 132;
 export const KIND_USER = 0;
@@ -161,6 +163,7 @@ export const REQUESTS = 16;
 export const REQUEST_BYTES = 32;
 export const REQUEST_STATE = 528;
 export const REQUEST_FREE = 0;
+/** Pending: this plus 4 times the service class, so that no other class's thread takes it. */
 export const REQUEST_PENDING = 1;
 export const REQUEST_RUNNING = 2;
 export const REQUEST_DONE = 3;

@@ -9,6 +9,8 @@ import { clean } from './writeback';
 
 /** What a fill can fail with, beside an errno (positive): no frame could be taken. Answers carry it as a number. */
 const NO_ROOM = -1;
+/** The cache was closed. */
+const CLOSED = -2;
 /** An answer's second word: it failed while a frame was freed, not on the page itself. */
 const FOR_ROOM = 1;
 /** After an error, how long flushers leave the file alone, in ms. */
@@ -19,6 +21,8 @@ const SWEEPS_MAX = 64;
 const ENOUGH_MIN = 64;
 /** How long to wait when every frame that could be taken is in somebody else's hands, in ms. */
 const BUSY_WAIT_MS = 5;
+/** So often at the most: 10 s. */
+const BUSY_WAITS_MAX = 2000;
 
 /** After so many pages that cleaning or a flush would free, a sweep ends and that is done. */
 function enoughOf(pool: Pool): number {
@@ -27,8 +31,9 @@ function enoughOf(pool: Pool): number {
 
 /** Claims a frame without identity: 0, an errno, or NO_ROOM. Cleans and flushes what stands in the way. */
 function* claimFrame(pool: Pool): Protocol<number> {
-  const { kernel } = pool;
+  const { kernel, geometry } = pool;
   const { control } = kernel;
+  let waits = 0;
   for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
     if (control.reclaim(enoughOf(pool)) >= 0) return 0;
     const dirty = kernel.out(1);
@@ -40,12 +45,21 @@ function* claimFrame(pool: Pool): Protocol<number> {
     const flushing = unstable > 0 && unstable >= dirty;
     const file = flushing ? unstableFile : dirtyFile;
     if (dirty + unstable > 0 && file >= 0) {
-      const errno = flushing ? yield* flush(pool, file) : yield* clean(pool, file);
+      if (control.fileRetain(file) !== 1) continue; // closed since the look
+      let errno = 0;
+      try {
+        errno = flushing ? yield* flush(pool, file) : yield* clean(pool, file);
+      } finally {
+        if (control.fileRelease(file) === 0) control.ring(serviceClass.files);
+      }
       if (errno === 0) continue;
       control.noteError(file, errno, kernel.load(L.HEADER_CLOCK) + RETRY_MS);
-      return errno;
+      // That file can't be written. Is there no frame at all without it?
+      return control.reclaim(geometry.frames + 1) >= 0 ? 0 : errno;
     }
     if (dirty + unstable + busy === 0) return NO_ROOM;
+    if (++waits > BUSY_WAITS_MAX) return NO_ROOM;
+    sweep--; // nothing was done: it does not count
     yield* wait(L.HEADER_STAGING_WAKE, kernel.load(L.HEADER_STAGING_WAKE), BUSY_WAIT_MS);
   }
   return NO_ROOM;
@@ -84,6 +98,11 @@ export function* fill(pool: Pool, file: FileId, index: number): Protocol<Answer>
     control.abandonClaim();
     return [0, 0, 0, 0];
   }
+  // The cache may have been closed since the caller looked: closing takes the pages out after it has said so.
+  if (kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) {
+    control.abandonClaim();
+    return [CLOSED, 0, 0, 0];
+  }
   // The size after the install: whoever cuts the file from now on finds this fill in the table.
   const position = index * geometry.pageSize;
   let length = 0;
@@ -119,13 +138,18 @@ function fillError(pool: Pool, index: number, status: number, what: number): Pin
   );
 }
 
+function closed(): PinfoldError {
+  return pinfoldError('ERR_PINFOLD_CLOSED', 'the cache is closed: its creator has closed it');
+}
+
 /** Has the page brought in, here or by the file worker. Throws what went wrong. */
 export function* bringIn(pool: Pool, file: FileId, index: number): Protocol<void> {
   const request = { service: serviceClass.files, kind: requestKind.fill, file, a: index | 0, b: 0 } as const;
   if (pool.kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) {
-    throw pinfoldError('ERR_PINFOLD_CLOSED', 'the cache is closed: its creator has closed it');
+    throw closed();
   }
   const [status, what] = yield* ask(request, () => fill(pool, file, index));
+  if (status === CLOSED) throw closed();
   if (status !== 0) throw fillError(pool, index, status, what);
 }
 

@@ -30,7 +30,7 @@ export function* flush(pool: Pool, file: FileId): Protocol<number> {
     control.flushDone(file, number, writes);
     return 0;
   }
-  control.flushFailing(file);
+  control.flushFailing(file, -result);
   let group = 0;
   for (;;) {
     group = control.redirtyUnstable(file, group);

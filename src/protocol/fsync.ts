@@ -96,12 +96,13 @@ function* commit(pool: Pool, file: FileId, pinned: PinnedPages, account: Account
     if (first.errno !== 0) return first.errno;
     if (first.busy.length > 0) {
       // Their writebacks may have copied before our callers' last change: wait, and write what is dirty still. What is
-      // busy even then was begun after that change, and its end is waited for below.
+      // busy even then was begun after that change: its end is waited for too.
       for (const { frame } of first.busy) yield* waitForWriteback(pool, frame);
       const second = yield* writeBack(pool, file, first.busy, pinned, 0);
       account.pages += second.pages;
       account.bounced += second.bounced;
       if (second.errno !== 0) return second.errno;
+      for (const { frame } of second.busy) yield* waitForWriteback(pool, frame);
     }
     yield* waitForAllWritebacks(pool, file);
     if (kernel.load(fileAt + L.FILE_WB_FAIL) !== failures) {

@@ -71,16 +71,19 @@ export function* writeBack(
     if (area >= 0) break;
     yield* wait(L.HEADER_STAGING_WAKE, seq);
   }
+  const held: number[] = []; // writeback slots of the batch under way
   try {
     let next = 0;
     while (next < pages.length) {
       const staged: Staged[] = [];
+      held.length = 0;
       while (next < pages.length && staged.length < pool.geometry.stagingPages) {
         const page = pages[next++]!;
         const slot = staged.length;
         const status = control.startWriteback(page.frame, file, slot, pinned === 'skip' ? 1 : 0);
         if (status === L.BUSY) written.busy.push(page);
         if (status < 0) continue;
+        held.push(slot);
         // The frame may have got another page of the file since the scan: its index counts from here on.
         const index = kernel.frameWord(page.frame, L.FRAME_INDEX) >>> 0;
         copyForWriteback(pool, page.frame, (from, offset, length) =>
@@ -90,10 +93,18 @@ export function* writeBack(
       }
       yield* writeStaged(pool, file, area, staged, written);
     }
+  } catch (error) {
+    // Nothing here should throw; if it does, no page may stay in writeback for ever.
+    for (const slot of held) if (isHeld(pool, slot)) control.failWriteback(slot);
+    throw error;
   } finally {
     control.releaseStaging(area);
   }
   return written;
+}
+
+function isHeld({ kernel }: Pool, slot: number): boolean {
+  return kernel.rowWord(kernel.owner, L.ROW_WRITEBACKS + slot * 4) !== 0;
 }
 
 function* writeStaged(

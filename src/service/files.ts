@@ -157,6 +157,9 @@ class Files implements Opener {
     const kernel = this.#kernel;
     const read = kernel.fileWord(file, L.FILE_FD_READ) - 1;
     const write = kernel.fileWord(file, L.FILE_FD_WRITE) - 1;
+    // Nobody has fsynced the file that we created; its next opener would not know.
+    if (write >= 0 && kernel.fileWord(file, L.FILE_FLAGS) & L.FLAG_CREATED)
+      this.#attachment.store.syncDirectory(write);
     kernel.control.fileSetDescriptors(file, -1, -1);
     for (const fd of new Set([read, write])) if (fd >= 0) fs.closeSync(fd);
     this.#leases.get(file)?.close();
@@ -171,7 +174,7 @@ class Files implements Opener {
     const server = createServer();
     server.on('error', () => {});
     if (process.platform === 'linux') {
-      server.listen(`\0pinfold-${process.pid}-${dev}-${ino}`);
+      server.listen({ path: `\0pinfold-${process.pid}-${dev}-${ino}`, exclusive: true });
       if (!server.listening) return false;
       server.unref();
     }
@@ -184,18 +187,18 @@ function openPath(path: Buffer, writable: boolean, create: boolean): { fd: numbe
   const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = fs.constants;
   // O_NONBLOCK: a FIFO must not hold the worker; regular files don't mind.
   const flags = (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK;
-  for (;;) {
-    try {
-      return { fd: fs.openSync(path, flags), created: false };
-    } catch (error) {
-      if (!create || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
-    try {
-      return { fd: fs.openSync(path, flags | O_CREAT | O_EXCL, 0o666), created: true };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // somebody was faster: open theirs
-    }
+  try {
+    return { fd: fs.openSync(path, flags), created: false };
+  } catch (error) {
+    if (!create || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
+  try {
+    return { fd: fs.openSync(path, flags | O_CREAT | O_EXCL, 0o666), created: true };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  // Somebody was faster, or it is a symbolic link to nothing, which O_EXCL does not follow: then this creates its target.
+  return { fd: fs.openSync(path, flags | O_CREAT, 0o666), created: true };
 }
 
 function statOf(fd: number): { dev: bigint; ino: bigint; size: bigint; isFile: boolean } {

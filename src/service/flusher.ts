@@ -7,8 +7,11 @@ import { RETRY_MS } from '../protocol/fill';
 import { flush } from '../protocol/flush';
 import { dirtyPages, writeBack } from '../protocol/writeback';
 import { gauges } from '../stats';
+import { isAlive } from './liveness';
 import { awaitBell, isOpen, serveAll } from './requests';
 
+/** How often to look whether a thread that leaves is gone, in ms. */
+const LEAVING_LOOK_MS = 2;
 /** Share of the frames that may hold unstable pages before flushers flush, ahead of the reclaimer's need. */
 const UNSTABLE_RATIO = 1 / 8;
 
@@ -23,14 +26,27 @@ export function runFlusher(attachment: Attachment): void {
   while (isOpen(attachment)) {
     const bell = kernel.load(bellAt);
     serve();
+    const leaving = releaseGone(attachment);
     const now = attachment.now();
     kernel.control.tick(now);
     if (now >= nextLook || overBackgroundLimit(attachment)) {
       attachment.sync.run(lookAround(attachment, now, serve));
       nextLook = attachment.now() + options.writebackIntervalMs;
     }
-    awaitBell(attachment, serviceClass.flushers, bell, nextLook - attachment.now());
+    const sleep = nextLook - attachment.now();
+    awaitBell(attachment, serviceClass.flushers, bell, leaving ? Math.min(sleep, LEAVING_LOOK_MS) : sleep);
   }
+}
+
+/** Frees the rows of threads that left with write pins and are gone: true if one is still there. */
+function releaseGone({ kernel }: Attachment): boolean {
+  let leaving = false;
+  for (const owner of kernel.owners()) {
+    if ((kernel.rowWord(owner, L.ROW_STATUS) & 3) !== L.ROW_LEAVING) continue;
+    if (isAlive(kernel, owner)) leaving = true;
+    else kernel.control.release(owner);
+  }
+  return leaving;
 }
 
 /** Whether more pages that could be cleaned are dirty than `dirtyBackgroundRatio` allows. */

@@ -65,7 +65,8 @@ function serve(
 function protocolFor(attachment: Attachment, kind: number, file: FileId, index: number): Protocol<Answer> {
   if (kind === requestKind.fill) return fill(attachment, file, index);
   if (kind === requestKind.room) return makeRoom(attachment);
-  return fsyncRound(attachment, file);
+  if (kind === requestKind.round) return fsyncRound(attachment, file);
+  throw new Error(`no request has kind ${kind}`);
 }
 
 /** Sleeps until the class's bell rings or `ms` passed. */

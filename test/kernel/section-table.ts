@@ -72,6 +72,7 @@ export const sections: Section[] = [
       cas('BUCKET_SEQ'),
       store('FRAME_INDEX'),
       store('FRAME_FILE'),
+      add('GROUP_EPOCH'),
       storeAtPlace,
       add('FILE_RESIDENT'),
       keep('GAUGE_RESIDENT'),
@@ -254,7 +255,19 @@ export const sections: Section[] = [
     name: 'keepUndoFrame',
     source: 'update.ts:keepUndoFrame',
     functions: ['keepUndoFrame'],
-    steps: [keep('UPDATE_UNDO'), store('ROW_CLAIM')],
+    steps: [keep('UPDATE_UNDO'), store('ROW_CLAIM'), add('FRAME_WAKE'), notify('FRAME_WAKE')],
+  },
+  {
+    name: 'dropUndoFrames',
+    source: 'update.ts:dropUndoFrames',
+    functions: ['dropUndoFrames'],
+    steps: [keep('UPDATE_UNDO'), store('FRAME_STATE')],
+  },
+  {
+    name: 'dropPinOf',
+    source: 'pins.ts:dropPinOf',
+    functions: ['release'],
+    steps: [cas('FRAME_STATE'), keep('ROW_PINS'), ...gauges, maybe(...noteDirtied), wakeFrame],
   },
   {
     name: 'updateBegin',
@@ -314,8 +327,7 @@ export const lones: Lone[] = [
   {
     functions: ['attach'],
     operation: cas('REQUEST_STATE'),
-    times: 2,
-    because: 'a request that nobody waits for is freed: pending, or done',
+    because: 'a request that nobody waits for is freed',
   },
   {
     functions: ['attach'],
@@ -324,9 +336,10 @@ export const lones: Lone[] = [
   },
   { functions: ['attach'], operation: keep('UPDATE_UNDO'), because: 'likewise' },
   {
-    functions: ['dropUndoFrames'],
-    operation: keep('UPDATE_UNDO'),
-    because: 'the frame is in reach of nobody: at worst it stays out of use',
+    functions: ['release'],
+    operation: cas('ROW_STATUS'),
+    because: 'the row is STARTING until its pins are dropped; each drop is a section',
   },
-  { functions: ['claimPath'], operation: cas('HEADER_PATHS'), because: 'the bit is the whole of it' },
+  { functions: ['setLife'], operation: cas('HEADER_LIFE'), because: 'the word is the whole of it' },
+  { functions: ['claimPath'], operation: cas('HEADER_PATHS'), because: 'claim and journal in one word' },
 ];

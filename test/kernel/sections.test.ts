@@ -176,8 +176,8 @@ const planted: [bug: string, section: string, changes: Change[]][] = [
       { file: 'rows.ts', from: 'atomic.store<i32>(request, me + 1, L.REQUEST_SERVER);', to: '' },
       {
         file: 'rows.ts',
-        from: 'if (atomic.cmpxchg<i32>(request, L.REQUEST_PENDING',
-        to: 'atomic.store<i32>(request, me + 1, L.REQUEST_SERVER);\nif (atomic.cmpxchg<i32>(request, L.REQUEST_PENDING',
+        from: 'if (atomic.cmpxchg<i32>(request, mine',
+        to: 'atomic.store<i32>(request, me + 1, L.REQUEST_SERVER);\nif (atomic.cmpxchg<i32>(request, mine',
       },
     ],
   ],
@@ -258,7 +258,7 @@ test('planted: a decision that nobody declared', async () => {
 });
 
 test('planted: one more decision than declared', async () => {
-  const from = 'atomic.cmpxchg<i32>(request, L.REQUEST_DONE, L.REQUEST_FREE, L.REQUEST_STATE);';
+  const from = 'const state = atomic.load<i32>(request, L.REQUEST_STATE);';
   const more = 'atomic.cmpxchg<i32>(request, L.REQUEST_RUNNING, L.REQUEST_FREE, L.REQUEST_STATE);';
   expect(await sectionsBrokenBy([{ file: 'rows.ts', from, to: `${from}\n${more}` }])).toEqual(['attach']);
 });

@@ -31,6 +31,7 @@ export function fileOpen(file: i32, devLo: i32, devHi: i32, inoLo: i32, inoHi: i
   atomic.store<i32>(at, 0, L.FILE_RETRY_AT);
   atomic.store<i32>(at, atomic.load<i32>(at, L.FILE_ROUND_DONE) + 1, L.FILE_ROUND_OPEN);
   atomic.add<i32>(at, 1, L.FILE_GENERATION);
+  if (flags & L.FLAG_CREATED) atomic.add<i32>(at, 1, L.FILE_WRITES); // the first fsync flushes the new inode
   atomic.store<i32>(at, 1, L.FILE_REFS);
 }
 

@@ -148,6 +148,31 @@ export function unpin(slot: i32, dirty: i32): i32 {
   }
 }
 
+/** Drops the pin in a slot of a row whose owner is gone, a write pin as dirty. */
+// @ts-ignore: decorator
+@inline export function dropPinOf(owner: usize, slot: i32): void {
+  const slotAt = owner + (<usize>slot << 2);
+  const held = load<i32>(slotAt, L.ROW_PINS);
+  if (held < 0) return;
+  const frame = held >>> 2;
+  const at = frameAt(frame);
+  const file = atomic.load<i32>(at, L.FRAME_FILE);
+  const write = held & L.PIN_WRITE;
+  if (write) atomic.add<i32>(at, 1, L.FRAME_VERSION);
+  while (true) {
+    const s = atomic.load<i32>(at, L.FRAME_STATE);
+    const after = ((s - (write ? L.WRITE_ONE : L.READ_ONE)) & ~L.WAITERS) | (write ? L.DIRTY : 0);
+    if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
+      // Section.
+      store<i32>(slotAt, -1, L.ROW_PINS);
+      account(s, after);
+      if (write) noteDirtied(at, frame, file, s);
+      if (s & L.WAITERS) wakeFrame(at);
+      return;
+    }
+  }
+}
+
 const VIEWABLE = L.VALID | L.CLAIMED | L.UPDATING | L.ORPHAN;
 
 /**

@@ -1,7 +1,7 @@
 // Rows (owners), their requests to service threads, staging areas and path areas.
 import * as L from '../layout';
-import { become, count, me, out, readHeader, row, rowAt, rows } from './words';
-import { clearPins } from './pins';
+import { become, count, maxPins, me, out, readHeader, row, rowAt, rows } from './words';
+import { clearPins, dropPinOf } from './pins';
 import { clearUpdates } from './update';
 
 /**
@@ -13,7 +13,7 @@ export function attach(from: i32, to: i32, kind: i32, tid: i32, startLo: i32, st
   for (let id = from; id < to; id++) {
     const at = rowAt(id);
     const status = atomic.load<i32>(at, L.ROW_STATUS);
-    if ((status & 3) != L.ROW_FREE || !clearRequests(at)) continue;
+    if ((status & 3) != L.ROW_FREE) continue;
     if (atomic.cmpxchg<i32>(at, status, status + 4 + L.ROW_STARTING, L.ROW_STATUS) != status) continue;
     // Section.
     become(id);
@@ -22,6 +22,11 @@ export function attach(from: i32, to: i32, kind: i32, tid: i32, startLo: i32, st
     atomic.store<i32>(at, startLo, L.ROW_START_LO);
     atomic.store<i32>(at, startHi, L.ROW_START_HI);
     atomic.store<i32>(at, thread, L.ROW_THREAD);
+    if (!clearRequests(at)) {
+      // A service thread still works for the row's last owner.
+      atomic.sub<i32>(at, L.ROW_STARTING, L.ROW_STATUS);
+      continue;
+    }
     clearPins();
     clearUpdates();
     atomic.sub<i32>(at, L.ROW_STARTING - L.ROW_LIVE, L.ROW_STATUS);
@@ -31,18 +36,42 @@ export function attach(from: i32, to: i32, kind: i32, tid: i32, startLo: i32, st
 }
 
 /**
- * Forgets the requests of a free row's last owner, which may have ended with calls under way: false while a service
- * thread still works for one.
+ * Forgets the requests of the row's last owner, which may have ended with calls under way: false while a service thread
+ * still works for one. The row is STARTING, and this thread's.
  */
 function clearRequests(at: usize): bool {
   let idle = true;
   for (let slot = 0; slot < L.REQUESTS; slot++) {
     const request = at + <usize>(slot * L.REQUEST_BYTES);
-    atomic.cmpxchg<i32>(request, L.REQUEST_PENDING, L.REQUEST_FREE, L.REQUEST_STATE);
-    atomic.cmpxchg<i32>(request, L.REQUEST_DONE, L.REQUEST_FREE, L.REQUEST_STATE);
-    if (atomic.load<i32>(request, L.REQUEST_STATE) != L.REQUEST_FREE) idle = false;
+    const state = atomic.load<i32>(request, L.REQUEST_STATE);
+    if (state == L.REQUEST_RUNNING || atomic.cmpxchg<i32>(request, state, L.REQUEST_FREE, L.REQUEST_STATE) != state) {
+      idle = false;
+    }
+  }
+  if (idle) {
+    atomic.store<i32>(at, 0, L.ROW_PENDING);
+    atomic.store<i32>(at, 0, L.ROW_PENDING_FILES);
   }
   return idle;
+}
+
+/** This thread ends by itself: its row, and the write pins in it, wait for `release` by somebody who sees it gone. */
+export function leave(): void {
+  atomic.add<i32>(row, L.ROW_LEAVING - L.ROW_LIVE, L.ROW_STATUS);
+}
+
+/**
+ * Frees the row of a thread that has left and is gone: drops its write pins as dirty, then the row. Any service thread
+ * may; the first CAS decides who. 1 if it was this one.
+ */
+export function release(id: i32): i32 {
+  const at = rowAt(id);
+  const status = atomic.load<i32>(at, L.ROW_STATUS);
+  if ((status & 3) != L.ROW_LEAVING) return 0;
+  if (atomic.cmpxchg<i32>(at, status, status - L.ROW_LEAVING + L.ROW_STARTING, L.ROW_STATUS) != status) return 0;
+  for (let slot = 0; slot < maxPins; slot++) dropPinOf(at, slot);
+  atomic.sub<i32>(at, L.ROW_STARTING, L.ROW_STATUS);
+  return 1;
 }
 
 /** Gives this owner's row back. It must hold nothing. */
@@ -62,7 +91,7 @@ export function post(serviceClass: i32, kind: i32, file: i32, a: i32, b: i32): i
     atomic.store<i32>(at, file, L.REQUEST_FILE);
     atomic.store<i32>(at, a, L.REQUEST_A);
     atomic.store<i32>(at, b, L.REQUEST_B);
-    atomic.store<i32>(at, L.REQUEST_PENDING, L.REQUEST_STATE);
+    atomic.store<i32>(at, L.REQUEST_PENDING + (serviceClass << 2), L.REQUEST_STATE);
     atomic.or<i32>(row + <usize>(serviceClass << 2), 1 << slot, L.ROW_PENDING);
     ring(serviceClass);
     return slot;
@@ -91,7 +120,8 @@ export function take(serviceClass: i32, from: i32): i32 {
       const slot = ctz(pending);
       pending &= pending - 1;
       const request = at + <usize>(slot * L.REQUEST_BYTES);
-      if (atomic.cmpxchg<i32>(request, L.REQUEST_PENDING, L.REQUEST_RUNNING, L.REQUEST_STATE) != L.REQUEST_PENDING) continue;
+      const mine = L.REQUEST_PENDING + (serviceClass << 2);
+      if (atomic.cmpxchg<i32>(request, mine, L.REQUEST_RUNNING, L.REQUEST_STATE) != mine) continue;
       // Section.
       atomic.store<i32>(request, me + 1, L.REQUEST_SERVER);
       atomic.and<i32>(pendingAt, ~(1 << slot), L.ROW_PENDING);
@@ -172,7 +202,12 @@ export function tick(now: i32): void {
 
 /** Opens, closes the cache's life; wakes every service thread. */
 export function setLife(life: i32): void {
-  atomic.store<i32>(0, life, L.HEADER_LIFE);
+  // Closed is for ever: a service thread's end may close the cache while its creator takes back an attempt to.
+  while (true) {
+    const old = atomic.load<i32>(0, L.HEADER_LIFE);
+    if (old == L.LIFE_CLOSED) return;
+    if (atomic.cmpxchg<i32>(0, old, life, L.HEADER_LIFE) == old) break;
+  }
   ring(0);
   ring(1);
 }

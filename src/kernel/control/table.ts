@@ -7,9 +7,6 @@
 import * as L from '../layout';
 import { bucketAt, count, epochAt, fileAt, frameAt, frameMask, groups, hashOf, homeOf, me, out, row, stable, unstableWordAt, wakeFrame, frames } from './words';
 
-/** Frames in the longest overflow chain that a walk follows; a longer one is a bug, or a walk that lost its way. */
-const MAX_CHAIN = 4096;
-
 // @ts-ignore: decorator
 @inline export function isPage(at: usize, file: i32, index: i32): bool {
   return atomic.load<i32>(at, L.FRAME_INDEX) == index && atomic.load<i32>(at, L.FRAME_FILE) == file;
@@ -40,7 +37,7 @@ const MAX_CHAIN = 4096;
 
 function findInChain(bucket: usize, file: i32, index: i32): i32 {
   let link = atomic.load<i32>(bucket, L.BUCKET_OVERFLOW);
-  for (let n = 0; n < MAX_CHAIN && link != 0; n++) {
+  for (let n = 0; n < frames && link != 0; n++) {
     const at = frameAt(link - 1);
     if (isPage(at, file, index)) return link - 1;
     link = atomic.load<i32>(at, L.FRAME_LINK);
@@ -66,8 +63,7 @@ export function install(file: i32, index: i32): i32 {
   const hash = hashOf(file, index);
   const bucket = bucketAt(hash);
   const value = (hash & ~frameMask) | (frame + 1);
-  // As in detachClaim: the frame may carry a dirty bit that came too late for its last page.
-  atomic.add<i32>(epochAt(frame), 1, L.GROUP_EPOCH);
+  const epoch = epochAt(frame);
   while (true) {
     const seq = atomic.load<i32>(bucket, L.BUCKET_SEQ);
     if (seq & 1) continue; // a straight-line section of another thread: over in nanoseconds, unless it is preempted
@@ -94,6 +90,9 @@ export function install(file: i32, index: i32): i32 {
       // Section: the sequence stood still since the walk, so the miss is confirmed and the free entry is free.
       atomic.store<i32>(at, index, L.FRAME_INDEX);
       atomic.store<i32>(at, file, L.FRAME_FILE);
+      // The frame may carry a dirty bit that came too late for its last page. A scanner that examined the group before
+      // this store, and is about to forget it, sees the epoch move (dirty.ts).
+      atomic.add<i32>(epoch, 1, L.GROUP_EPOCH);
       atomic.store<i32>(place, entryValue);
       atomic.add<i32>(fileRow, 1, L.FILE_RESIDENT);
       store<i32>(row, load<i32>(row, L.GAUGE_RESIDENT) + 1, L.GAUGE_RESIDENT);
@@ -105,8 +104,7 @@ export function install(file: i32, index: i32): i32 {
 }
 
 /**
- * Takes the frame that this owner has claimed out of the table, so that it has no identity. Its group's epoch moves
- * first: a scanner that is about to forget a file's group (dirty.ts) then sees that its look at the frame is out of date.
+ * Takes the frame that this owner has claimed out of the table, so that it has no identity.
  */
 export function detachClaim(): void {
   const frame = load<i32>(row, L.ROW_CLAIM) - 1;
@@ -117,7 +115,6 @@ export function detachClaim(): void {
   const bucket = bucketAt(hash);
   const fileRow = fileAt(file);
   const bit = 1 << (frame & 31);
-  atomic.add<i32>(epochAt(frame), 1, L.GROUP_EPOCH);
   while (true) {
     const seq = atomic.load<i32>(bucket, L.BUCKET_SEQ);
     if (seq & 1) continue;
@@ -131,7 +128,7 @@ export function detachClaim(): void {
       // In the overflow chain: unlink it there. The chain moves only with the sequence.
       let before = bucket + L.BUCKET_OVERFLOW;
       let link = atomic.load<i32>(before);
-      for (let n = 0; n < MAX_CHAIN && link != 0 && link != frame + 1; n++) {
+      for (let n = 0; n < frames && link != 0 && link != frame + 1; n++) {
         before = frameAt(link - 1) + L.FRAME_LINK;
         link = atomic.load<i32>(before);
       }

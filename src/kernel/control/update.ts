@@ -41,9 +41,11 @@ export function updateDepth(): i32 {
 export function keepUndoFrame(level: i32): void {
   const claim = load<i32>(row, L.ROW_CLAIM);
   assert(claim != 0 && load<i32>(row, L.ROW_CLAIM_STAGE) == L.STAGE_DETACHED);
-  // Section.
+  const at = frameAt(claim - 1);
+  // Section. Who slept until the page left this frame wakes now: no fill will end.
   store<i32>(entryAt(level), claim, L.UPDATE_UNDO);
   atomic.store<i32>(row, 0, L.ROW_CLAIM);
+  wakeFrame(at);
 }
 
 /** The undo frame of `level`, or −1. */
@@ -56,8 +58,10 @@ export function dropUndoFrames(): void {
   for (let level = 0; level < L.UPDATES; level++) {
     const frame = load<i32>(entryAt(level), L.UPDATE_UNDO) - 1;
     if (frame < 0) continue;
+    const at = frameAt(frame);
+    // Section.
     store<i32>(entryAt(level), 0, L.UPDATE_UNDO);
-    atomic.store<i32>(frameAt(frame), 0, L.FRAME_STATE);
+    atomic.store<i32>(at, 0, L.FRAME_STATE);
   }
 }
 
@@ -94,9 +98,9 @@ export function updateBegin(slot: i32): i32 {
 
 /**
  * The before-image of the range is in the undo frame: publishes it and lets bytes be changed. `sizeHi:sizeLo`: what the
- * file's size must be at least once this is committed.
+ * file's size must be at least once this is committed. Returns the odd useq.
  */
-export function updatePublish(range: i32, sizeLo: i32, sizeHi: i32): void {
+export function updatePublish(range: i32, sizeLo: i32, sizeHi: i32): i32 {
   const entry = entryAt(depth - 1);
   const frame = load<i32>(row + (<usize>(load<i32>(entry, L.UPDATE_SLOT) - 1) << 2), L.ROW_PINS) >>> 2;
   const at = frameAt(frame);
@@ -108,6 +112,7 @@ export function updatePublish(range: i32, sizeLo: i32, sizeHi: i32): void {
   store<i32>(entry, sizeHi, L.UPDATE_SIZE_HI);
   store<i32>(entry, 2, L.UPDATE_STAGE);
   atomic.store<i32>(at, useq + 1, L.FRAME_USEQ);
+  return atomic.load<i32>(at, L.FRAME_USEQ); // a load after the store keeps the byte stores that follow behind it
 }
 
 /** Commits the innermost update and drops its pin. The even useq is the commit; DIRTY is never before it. */

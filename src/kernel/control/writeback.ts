@@ -202,8 +202,9 @@ export function needsFlush(file: i32): i32 {
 }
 
 /** A flush failed: from now until `flushFailed`, `failSeq` is odd and no round of the file starts. */
-export function flushFailing(file: i32): void {
+export function flushFailing(file: i32, errno: i32): void {
   assert((atomic.load<i32>(fileAt(file), L.FILE_FAIL_SEQ) & 1) == 0);
+  atomic.store<i32>(fileAt(file), errno, L.FILE_ERRNO);
   atomic.add<i32>(fileAt(file), 1, L.FILE_FAIL_SEQ);
   count(L.COUNT_ERRORS);
 }
@@ -231,8 +232,8 @@ export function redirtyUnstable(file: i32, from: i32): i32 {
         if ((s & L.VALID) == 0 || atomic.load<i32>(at, L.FRAME_FILE) != file) break;
         const after = s | L.DIRTY;
         if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
-          // Section. If the frame got another page of the file since, that page is written once for nothing.
-          noteDirtied(at, frame, file, s);
+          // Section. If the frame got another page since the looks above, that page is written once for nothing.
+          noteDirtied(at, frame, atomic.load<i32>(at, L.FRAME_FILE), s);
           account(s, after);
           break;
         }
@@ -271,7 +272,7 @@ export function roundEnd(file: i32, ticket: i32, errno: i32, pages: i32, bounced
   const result = at + <usize>((ticket & (L.RESULTS - 1)) * L.RESULT_BYTES);
   assert(atomic.load<i32>(at, L.FILE_ROUND_LEADER) == me + 1);
   // Section.
-  atomic.store<i32>(result, ticket - L.RESULTS, L.RESULT_TICKET); // nobody's ticket: a late reader must not mix two
+  atomic.store<i32>(result, ticket ^ 1, L.RESULT_TICKET); // a ticket of another slot: a late reader must not mix two
   atomic.store<i32>(result, errno, L.RESULT_ERRNO);
   atomic.store<i32>(result, pages, L.RESULT_PAGES);
   atomic.store<i32>(result, bounced, L.RESULT_BOUNCED);

@@ -1,0 +1,42 @@
+// Caches over the debug kernel and a store that can be made to fail, closed after each test.
+
+import type { CachedFile, CacheOptions, OpenOptions, PageCache } from 'pinfold';
+import { afterEach } from 'vitest';
+import { createHarness, type HarnessCache } from '#harness';
+import { fileOf } from './directory.ts'; // first: its clean-up then comes after this one's
+
+const started: HarnessCache[] = [];
+
+afterEach(async () => {
+  for (const harness of started.splice(0).reverse()) {
+    harness.heal();
+    await harness.cache.close();
+  }
+});
+
+/** The smallest pool there is: 60 frames of 4 KiB. */
+export const SMALL: CacheOptions = { memory: 256 * 1024 };
+
+/** A cache of 1 MiB by default. */
+export async function startCache(options?: CacheOptions): Promise<HarnessCache> {
+  const harness = await createHarness({ memory: 1 << 20, ...options });
+  started.push(harness);
+  return harness;
+}
+
+export interface OpenedFile extends HarnessCache {
+  cache: PageCache;
+  file: CachedFile;
+  path: string;
+}
+
+/** A cache with one open file of `pages` pages of the pattern. */
+export async function startWithFile(
+  pages: number,
+  options?: CacheOptions,
+  open?: OpenOptions,
+): Promise<OpenedFile> {
+  const path = fileOf(pages * (options?.pageSize ?? 4096));
+  const harness = await startCache(options);
+  return { ...harness, path, file: await harness.cache.open(path, open) };
+}
