@@ -79,6 +79,7 @@ export function pin(file: i32, index: i32): i32 {
       continue;
     }
     if (isPage(at, file, index)) {
+      assert((atomic.load<i32>(at, L.FRAME_STATE) & (L.VALID | L.CLAIMED)) == L.VALID); // I2: a pin excludes claims
       count(L.COUNT_HITS);
       return slot;
     }
@@ -131,10 +132,11 @@ export function unpin(slot: i32, dirty: i32): i32 {
     return 0;
   }
   const file = atomic.load<i32>(at, L.FRAME_FILE);
+  assert(file >= 0); // I2
   atomic.add<i32>(at, 1, L.FRAME_VERSION);
   while (true) {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
-    assert((s & L.WRITE_MASK) != 0);
+    assert((s & L.WRITE_MASK) != 0); // I6
     const after = ((s - L.WRITE_ONE) & ~L.WAITERS) | (dirty ? L.DIRTY : 0);
     if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
       // Section.

@@ -86,6 +86,7 @@ export function install(file: i32, index: i32): i32 {
     const entryValue = free >= 0 ? value : frame + 1;
     atomic.store<i32>(at, free >= 0 ? 0 : head, L.FRAME_LINK);
     const fileRow = fileAt(file);
+    assert(find(bucket, hash, file, index) < 0 || atomic.load<i32>(bucket, L.BUCKET_SEQ) != seq); // I1
     if (atomic.cmpxchg<i32>(bucket, seq, seq + 1, L.BUCKET_SEQ) == seq) {
       // Section: the sequence stood still since the walk, so the miss is confirmed and the free entry is free.
       atomic.store<i32>(at, index, L.FRAME_INDEX);
@@ -115,6 +116,10 @@ export function detachClaim(): void {
   const bucket = bucketAt(hash);
   const fileRow = fileAt(file);
   const bit = 1 << (frame & 31);
+  assert((atomic.load<i32>(at, L.FRAME_STATE) & L.CLAIMED) != 0);
+  assert((atomic.load<i32>(at, L.FRAME_STATE) & (L.PIN_MASK | L.DIRTY | L.WRITEBACK | L.UPDATING)) == 0); // I2
+  assert(stable(at, file)); // I7
+  assert(atomic.load<i32>(at, L.FRAME_CLAIMER) == me + 1);
   while (true) {
     const seq = atomic.load<i32>(bucket, L.BUCKET_SEQ);
     if (seq & 1) continue;

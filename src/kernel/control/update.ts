@@ -125,6 +125,7 @@ export function updateCommit(): void {
   const file = atomic.load<i32>(at, L.FRAME_FILE);
   assert((atomic.load<i32>(at, L.FRAME_STATE) & L.UPDATING) != 0);
   assert((atomic.load<i32>(at, L.FRAME_USEQ) & 1) == 1);
+  assert(atomic.load<i32>(at, L.FRAME_UPDATER) >>> 3 == me + 1); // I9
   atomic.store<i32>(at, atomic.load<i32>(at, L.FRAME_USEQ) + 1, L.FRAME_USEQ);
   // The size before the pin, and before DIRTY: a writeback of this page samples it after its own CAS.
   raiseSize(fileAt(file), load<i32>(entry, L.UPDATE_SIZE_LO), load<i32>(entry, L.UPDATE_SIZE_HI));
@@ -155,6 +156,7 @@ export function updateAbort(): void {
   const frame = load<i32>(row + (<usize>slot << 2), L.ROW_PINS) >>> 2;
   const at = frameAt(frame);
   const useq = atomic.load<i32>(at, L.FRAME_USEQ);
+  assert((atomic.load<i32>(at, L.FRAME_STATE) & L.UPDATING) != 0); // I14
   if (useq & 1) {
     // Section.
     store<i32>(entry, 1, L.UPDATE_STAGE);

@@ -109,7 +109,8 @@ export function endWriteback(slot: i32, failSeq: i32): void {
   atomic.add<i32>(at, 1, L.FRAME_WRITEBACKS);
   while (true) {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
-    assert((s & L.WRITEBACK) != 0);
+    assert((s & L.WRITEBACK) != 0); // I3
+    assert(atomic.load<i32>(at, L.FRAME_WRITER) == me + 1);
     const after = (s & ~(L.WRITEBACK | L.WAITERS | L.HOLD)) | (again ? L.DIRTY : 0);
     if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
       // Section.
@@ -166,7 +167,7 @@ export function flushTry(file: i32): i32 {
 /** Begins a flush under the lock; its number. OUT[0]: how many page writes it covers for sure. */
 export function flushBegin(file: i32): i32 {
   const at = fileAt(file);
-  assert(atomic.load<i32>(at, L.FILE_FLUSH_LOCK) == me + 1);
+  assert(atomic.load<i32>(at, L.FILE_FLUSH_LOCK) == me + 1); // I13
   out(0, atomic.load<i32>(at, L.FILE_WRITES));
   const number = coverAfter(atomic.load<i32>(at, L.FILE_BEGUN));
   atomic.store<i32>(at, number, L.FILE_BEGUN);
