@@ -168,6 +168,8 @@ export const REQUEST_PENDING = 1;
 export const REQUEST_RUNNING = 2;
 export const REQUEST_DONE = 3;
 export const REQUEST_KIND = 532;
+/** The kind whose answer is a reference to a file: it must not be lost with its asker. */
+export const OPEN_REQUEST = 3;
 export const REQUEST_FILE = 536;
 export const REQUEST_A = 540;
 export const REQUEST_B = 544;

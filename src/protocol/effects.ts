@@ -3,6 +3,7 @@
 // by an explorer of schedules.
 import type { Geometry } from '../kernel/geometry';
 import type { FileId, Kernel, PageBytes } from '../kernel/kernel';
+import { OPEN_REQUEST } from '../kernel/layout';
 import type { CheckedOptions } from '../options';
 
 /** What a protocol works on: one thread's view of the cache. */
@@ -72,7 +73,7 @@ export interface Request {
 export const serviceClass = { flushers: 0, files: 1 } as const;
 export type ServiceClass = (typeof serviceClass)[keyof typeof serviceClass];
 
-export const requestKind = { fill: 1, round: 2, open: 3, room: 4 } as const;
+export const requestKind = { fill: 1, round: 2, open: OPEN_REQUEST, room: 4 } as const;
 export type RequestKind = (typeof requestKind)[keyof typeof requestKind];
 
 /** A protocol that ends with a `T`. Which effect was yielded decides the type of what comes back; see `perform*`. */

@@ -14,7 +14,9 @@ export function isAlive(kernel: Kernel, owner: OwnerId): boolean {
     const start = BigInt(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? 0);
     // The same number with another start time is another thread.
     return Number(BigInt.asIntN(32, start)) === kernel.rowWord(owner, L.ROW_START_LO);
-  } catch {
-    return false;
+  } catch (error) {
+    // Only the system's word that there is no such thread counts: another error (EMFILE, say) tells nothing.
+    const { code } = error as NodeJS.ErrnoException;
+    return code !== 'ENOENT' && code !== 'ESRCH';
   }
 }

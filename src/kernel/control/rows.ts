@@ -1,6 +1,7 @@
 // Rows (owners), their requests to service threads, staging areas and path areas.
 import * as L from '../layout';
 import { become, count, maxPins, me, out, readHeader, row, rowAt, rows } from './words';
+import { fileRelease } from './files';
 import { clearPins, dropPinOf } from './pins';
 import { clearUpdates } from './update';
 
@@ -22,7 +23,7 @@ export function attach(from: i32, to: i32, kind: i32, tid: i32, startLo: i32, st
     atomic.store<i32>(at, startLo, L.ROW_START_LO);
     atomic.store<i32>(at, startHi, L.ROW_START_HI);
     atomic.store<i32>(at, thread, L.ROW_THREAD);
-    if (!clearRequests(at)) {
+    if (!clearRequests(id)) {
       // A service thread still works for the row's last owner.
       atomic.sub<i32>(at, L.ROW_STARTING, L.ROW_STATUS);
       continue;
@@ -39,11 +40,17 @@ export function attach(from: i32, to: i32, kind: i32, tid: i32, startLo: i32, st
  * Forgets the requests of the row's last owner, which may have ended with calls under way: false while a service thread
  * still works for one. The row is STARTING, and this thread's.
  */
-function clearRequests(at: usize): bool {
+function clearRequests(id: i32): bool {
+  const at = rowAt(id);
   let idle = true;
   for (let slot = 0; slot < L.REQUESTS; slot++) {
     const request = at + <usize>(slot * L.REQUEST_BYTES);
     const state = atomic.load<i32>(request, L.REQUEST_STATE);
+    const opened =
+      state == L.REQUEST_DONE &&
+      atomic.load<i32>(request, L.REQUEST_KIND) == L.OPEN_REQUEST &&
+      atomic.load<i32>(request, L.REQUEST_RESULT) == 0;
+    if (opened && fileRelease(atomic.load<i32>(request, L.REQUEST_RESULT_B)) == 0) ring(1);
     if (state == L.REQUEST_RUNNING || atomic.cmpxchg<i32>(request, state, L.REQUEST_FREE, L.REQUEST_STATE) != state) {
       idle = false;
     }
@@ -51,6 +58,9 @@ function clearRequests(at: usize): bool {
   if (idle) {
     atomic.store<i32>(at, 0, L.ROW_PENDING);
     atomic.store<i32>(at, 0, L.ROW_PENDING_FILES);
+    for (let area = 0; area < L.PATH_AREAS; area++) {
+      if (atomic.load<i32>(<usize>(area << 2), L.HEADER_PATHS) == id + 1) releasePath(area);
+    }
   }
   return idle;
 }
