@@ -95,7 +95,7 @@ export function systemError(errno: number, syscall: string, path?: string): Node
 }
 
 /** 'EIO' for 5. */
-export function errnoName(errno: number): string {
+function errnoName(errno: number): string {
   try {
     return getSystemErrorName(-errno);
   } catch {

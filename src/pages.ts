@@ -23,7 +23,7 @@ export interface PageInfo {
 }
 
 /** Pins by frame, over all owners. */
-export function livePins(kernel: Kernel): Map<FrameId, PinInfo[]> {
+function livePins(kernel: Kernel): Map<FrameId, PinInfo[]> {
   const pins = new Map<FrameId, PinInfo[]>();
   for (const owner of kernel.owners()) {
     for (const { frame, mode } of kernel.pinsOf(owner)) {

@@ -7,7 +7,7 @@ import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
 import type { Store } from '../store/store';
 
 /** The longest sleep between two looks around, in ms. A missed wake-up would cost this much, not for ever. */
-export const SLICE_MS = 50;
+const SLICE_MS = 50;
 
 /** What a driver's sleep ends with when the cache was closed under it. */
 export function closedError(): Error {

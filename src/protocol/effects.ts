@@ -15,7 +15,7 @@ export interface Pool {
 }
 
 /** Sleep until the word at byte `at` is no longer `seq`, or `timeoutMs` passed. Whoever waits looks again afterwards. */
-export interface WaitEffect {
+interface WaitEffect {
   readonly kind: 'wait';
   readonly at: number;
   readonly seq: number;
@@ -50,7 +50,7 @@ export interface SyncDirectoryEffect {
  * Work that does I/O. The synchronous driver runs `here` in place; the asynchronous one hands the request to a service
  * thread, which runs the same generator: no claim, writeback or round spans a turn of a user's event loop.
  */
-export interface AskEffect {
+interface AskEffect {
   readonly kind: 'ask';
   readonly request: Request;
   readonly here: () => Protocol<Answer>;
@@ -74,7 +74,7 @@ export const serviceClass = { flushers: 0, files: 1 } as const;
 export type ServiceClass = (typeof serviceClass)[keyof typeof serviceClass];
 
 export const requestKind = { fill: 1, round: 2, open: OPEN_REQUEST, room: 4 } as const;
-export type RequestKind = (typeof requestKind)[keyof typeof requestKind];
+type RequestKind = (typeof requestKind)[keyof typeof requestKind];
 
 /** A protocol that ends with a `T`. Which effect was yielded decides the type of what comes back; see `perform*`. */
 export type Protocol<T> = Generator<Effect, T, number & Answer>;

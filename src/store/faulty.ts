@@ -5,7 +5,7 @@ import { systemError } from '../errors';
 import { fileStore, fileStoreOver } from './file';
 import type { Store } from './store';
 
-export type FaultyCall = 'read' | 'write' | 'flush';
+type FaultyCall = 'read' | 'write' | 'flush';
 
 export interface Fault {
   readonly call: FaultyCall;
