@@ -1,0 +1,17 @@
+import type { RecordableHistogram } from 'node:perf_hooks';
+import { NS_PER_US } from './clock';
+import type { Latency } from './schema';
+
+/** Percentiles of a histogram of nanoseconds, in µs; null where nothing was recorded. */
+export function latencyOf(histogram: RecordableHistogram): Latency {
+  const { count } = histogram;
+  const at = (percentile: number) => (count === 0 ? null : histogram.percentile(percentile) / NS_PER_US);
+  return {
+    count,
+    p50Us: at(50),
+    p90Us: at(90),
+    p99Us: at(99),
+    p999Us: at(99.9),
+    maxUs: count === 0 ? null : histogram.max / NS_PER_US,
+  };
+}

@@ -1,0 +1,37 @@
+// What stands above and below the tables.
+import type { BenchReport } from '../schema';
+import { digits } from './format';
+import { bad, doubtful, good } from './table';
+
+/** Load a core from which on other work must be expected to show in the figures. */
+const BUSY_LOAD = 0.5;
+
+export function opening({ machine }: BenchReport, dataFile: string): string {
+  const { cpu, cores, memoryBytes, platform, kernel, arch, node, v8, fileSystem, device, loadAverage } =
+    machine;
+  const lines = [
+    `${cpu} · ${cores} cores · ${Math.round(memoryBytes / 2 ** 30)} GiB · ${platform} ${kernel} ${arch}`,
+    `Node ${node} (V8 ${v8}) · ${fileSystem} on ${device} · ${dataFile}`,
+  ];
+  if (loadAverage > BUSY_LOAD * cores) {
+    lines.push(
+      doubtful(`The machine is busy (load ${digits(loadAverage)}): expect high latencies and few verdicts`),
+    );
+  }
+  if (!machine.durable) {
+    lines.push(
+      doubtful(
+        `${fileSystem} keeps nothing over a power loss: fsync there costs and proves nothing; see --file`,
+      ),
+    );
+  }
+  return lines.join('\n');
+}
+
+export function closing({ interrupted, failures, durationMs }: BenchReport, reportPath: string): string {
+  const lines = failures.map((failure) => bad(`FAILED: ${failure}`));
+  if (interrupted) lines.push(doubtful('Interrupted: the figures are of what had been measured until then.'));
+  else if (failures.length === 0) lines.push(good('Every promise that was tested held.'));
+  lines.push(`${(durationMs / 1e3).toFixed(1)} s · report: ${reportPath}`);
+  return `\n${lines.join('\n')}`;
+}

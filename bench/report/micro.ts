@@ -1,0 +1,48 @@
+import type { BenchReport, MicroRow } from '../schema';
+import { digits, ratio } from './format';
+import { bad, doubtful, good, heading, reading, table } from './table';
+
+export function microTable({ micro }: BenchReport): string {
+  if (micro.length === 0) return '';
+  const columns = [
+    { head: 'ratio', words: true },
+    { head: 'value' },
+    { head: 'quartiles' },
+    { head: 'bar' },
+    { head: 'reached', words: true },
+    { head: 'made of', words: true },
+  ];
+  const rows = micro.map((row) => [
+    row.name,
+    ratio(row.value),
+    row.q1 === null ? ratio(null) : `${ratio(row.q1)}–${ratio(row.q3)}`,
+    `${row.direction === 'at most' ? '≤' : '≥'} ${row.bar}`,
+    reached(row),
+    madeOf(row),
+  ]);
+  return [
+    heading('micro'),
+    table(columns, rows),
+    reading(
+      'What stands before ÷ is divided by what stands behind it: the median, and the quartiles, of ratios of neighbours in time.',
+      'Bars are the targets of the design, here seen by one process: "short" is information, not a failure.',
+    ),
+  ].join('\n');
+}
+
+function reached({ verdict }: MicroRow): string {
+  switch (verdict) {
+    case 'ok':
+      return good(verdict);
+    case 'short':
+      return bad(verdict);
+    case 'no verdict':
+    case 'not measured':
+      return doubtful(verdict);
+  }
+}
+
+function madeOf({ parts, note }: MicroRow): string {
+  const figures = parts.map(({ label, value, unit }) => `${label} ${digits(value)} ${unit}`).join(', ');
+  return [figures, note].filter(Boolean).join('; ');
+}

@@ -1,0 +1,11 @@
+// What piscina runs: one export a role. Each is one coarse task that lasts as long as its cell.
+export { bareFloor } from './roles/bare-floor';
+export { caller } from './roles/caller';
+export { commitCost } from './roles/commit-cost';
+export { committer } from './roles/committer';
+export { device } from './roles/device';
+export { hits } from './roles/hits';
+export { journalCaller, journalPinner } from './roles/journal';
+export { storer } from './roles/storer';
+export { stream } from './roles/stream';
+export { viewer } from './roles/viewer';

@@ -1,0 +1,124 @@
+// From what the roles of a cell bring back to the figures that the report holds.
+import type { RecordableHistogram } from 'node:perf_hooks';
+import { blockMedians, pairedRatio, type Ratio, ratioValue, verdictAtMost } from '../arms';
+import { latencyOf } from '../histogram';
+import type { CellPlan } from '../plan';
+import type { ArmFigures, FsyncCell, RatioFigures } from '../schema';
+import type { Spread } from '../statistics';
+import type { CallerResult, PinnerResult } from '../tasks';
+import { ARMS, rhythmOf, type Timeline } from '../timeline';
+
+/** Bars of bounce, pinned ÷ none (design, section 10). */
+const BAR_P50 = 1.05;
+const BAR_P99 = 1.2;
+
+interface Measured {
+  plan: CellPlan;
+  timeline: Timeline;
+  duePerSecond: number;
+  /** One an arm. */
+  histograms: RecordableHistogram[];
+  called: CallerResult;
+  pinners: PinnerResult[];
+}
+
+export function fsyncCell({
+  plan,
+  timeline,
+  duePerSecond,
+  histograms,
+  called,
+  pinners,
+}: Measured): FsyncCell {
+  const { policy, pinnedDirty, holdMs } = plan;
+  const { blockMs } = rhythmOf(holdMs);
+  const blocks = timeline.blockStartNs.length;
+  const armSeconds = ((blocks / ARMS.length) * blockMs) / 1e3;
+  const [pinned, none, noneAgain] = ARMS.map((_, arm) => armFigures(arm, histograms, called, armSeconds));
+  const arms = { pinned, none, noneAgain };
+  const [paired, control] = pairedP50(timeline, called);
+  const barred = policy === 'bounce';
+  const { checked, lies, recordsOlder, recordsTorn, carriedOver, givenUp, timeouts, backlogMax } = called;
+  return {
+    policy,
+    pinnedDirty,
+    holdMs,
+    blockMs,
+    blocks,
+    duePerSecond,
+    arms,
+    ratios: {
+      p50: ratioFigures(arms, 'p50Us', barred ? BAR_P50 : null, paired, control),
+      p99: ratioFigures(arms, 'p99Us', barred ? BAR_P99 : null, null, null),
+    },
+    truth: { checked, lies, recordsOlder, recordsTorn },
+    queue: { carriedOver, givenUp, timeouts, backlogMax },
+    pins: {
+      taken: sum(pinners, 'taken'),
+      dmaBytes: sum(pinners, 'dmaBytes'),
+      words: sum(pinners, 'words'),
+      missed: sum(pinners, 'missed'),
+    },
+  };
+}
+
+function sum(pinners: PinnerResult[], figure: keyof PinnerResult): number {
+  return pinners.reduce((total, pinner) => total + pinner[figure], 0);
+}
+
+function armFigures(
+  arm: number,
+  histograms: RecordableHistogram[],
+  called: CallerResult,
+  seconds: number,
+): ArmFigures {
+  const { fsyncs, pages, bounced, vainVisits } = called.arms[arm];
+  return {
+    latency: latencyOf(histograms[arm]),
+    perSecond: fsyncs / seconds,
+    pagesPerFsync: fsyncs === 0 ? null : pages / fsyncs,
+    bouncedPerFsync: fsyncs === 0 ? null : bounced / fsyncs,
+    vainVisitsPerSecond: vainVisits / seconds,
+  };
+}
+
+/** Of the median latency of each block: pinned ÷ none, and none again ÷ none. */
+function pairedP50(
+  { blockArm }: Timeline,
+  { sampleBlock, sampleNs }: CallerResult,
+): [Spread | null, Spread | null] {
+  const byArm = ARMS.map(() => new Map<number, number[]>());
+  sampleBlock.forEach((block, i) => {
+    const blocks = byArm[blockArm[block]];
+    const latencies = blocks.get(block);
+    if (latencies === undefined) blocks.set(block, [sampleNs[i]]);
+    else latencies.push(sampleNs[i]);
+  });
+  const tripleOf = (block: number) => Math.floor(block / ARMS.length);
+  const [pinned, none, noneAgain] = byArm.map((blocks) => blockMedians(blocks, tripleOf));
+  return [pairedRatio(pinned, none), pairedRatio(noneAgain, none)];
+}
+
+function ratioFigures(
+  { pinned, none, noneAgain }: FsyncCell['arms'],
+  figure: 'p50Us' | 'p99Us',
+  bar: number | null,
+  paired: Spread | null,
+  control: Spread | null,
+): RatioFigures {
+  const pooled = (over: ArmFigures) =>
+    (over.latency[figure] ?? Number.NaN) / (none.latency[figure] ?? Number.NaN);
+  const ratio: Ratio = { paired, pooled: pooled(pinned) };
+  const same: Ratio = { paired: control, pooled: pooled(noneAgain) };
+  return {
+    paired: paired && { median: paired.median, q1: paired.q1, q3: paired.q3, pairs: paired.count },
+    pooled: finiteOrNull(ratio.pooled),
+    control: { paired: control?.median ?? null, pooled: finiteOrNull(same.pooled) },
+    verdict: bar === null ? 'none' : verdictAtMost(ratioValue(ratio), bar, ratioValue(same)),
+    bar,
+  };
+}
+
+function finiteOrNull(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}

@@ -1,0 +1,161 @@
+// fsync of pages that other threads hold pinned for DMA: what it costs beside the same load with the pins elsewhere, and whether what
+// it promised is in the file.
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import type { PageCacheHandle } from 'pinfold';
+import { isStopped, NS_PER_MS, NS_PER_US, nowNs } from '../clock';
+import type { Crew } from '../crew';
+import { SOURCE_PAGES } from '../files';
+import { type CellPlan, planFsync } from '../plan';
+import { type CacheOptions, type Run, together, withCache, withCrew } from '../run';
+import type { Calibration, FsyncCell } from '../schema';
+import { type CallerResult, LIVE_CHECKED, LIVE_LIES, LIVE_WORDS, type PinnerResult } from '../tasks';
+import { ARM_PINNED, ARMS, drawTimeline, rhythmOf } from '../timeline';
+import { fsyncCell } from './fsync-cell';
+
+/** Pages that each commit writes a record into, and that the pinners hold in the arm `pinned`. */
+const PAGES_PER_FSYNC = 8;
+/** Share of the time that bare writes would keep the caller busy: well below saturation, so that queueing is not what is measured. */
+const LOAD = 0.2;
+const RATE_MIN = 5;
+const RATE_MAX = 1_000;
+const CALIBRATION_TRIES = 4;
+const CALIBRATION_MS = 200;
+/** From this hold on a second pinner stores word by word. */
+const LONG_HOLD_MS = 10;
+/** Under `block`, where one hold fills a block. */
+const FSYNCS_PER_HOLD_MAX = 20;
+/** Between handing out a cell's tasks and its first block, ms: the roles attach and touch their pages meanwhile. */
+const LEAD_MS = 100;
+/** Beyond a cell's planned end, ms: then a role is stuck, and the run fails. */
+const GRACE_MS = 20_000;
+
+/** A flusher that looks often, and at young pages: what it does in vain shows in a short run. */
+const CACHE: CacheOptions = { memory: 16 << 20, flushers: 1, dirtyExpireMs: 100, writebackIntervalMs: 50 };
+
+export async function fsyncUnderPins(run: Run, durationMs: number): Promise<void> {
+  const cells = planFsync(durationMs - CALIBRATION_TRIES * CALIBRATION_MS, run.options.holdsMs);
+  await withCrew(3, async (crew) => {
+    run.progress.begin('fsync · calibrating by bare write + fdatasync');
+    const calibration = await calibrate(run, crew);
+    run.report.calibration = calibration;
+    // A cache each, one after the other: a file belongs to one cache at a time.
+    for (const pinnedDirty of ['keep', 'redirty'] as const) {
+      await withCache({ ...CACHE, pinnedDirty }, async ({ handle }) => {
+        for (const cell of cells.filter((each) => each.pinnedDirty === pinnedDirty)) {
+          if (isStopped(run.stop)) return;
+          run.report.fsync.push(await measure(run, crew, handle, cell, calibration.ratePerSecond));
+        }
+      });
+    }
+  });
+}
+
+/** Promises broken in the cells measured so far, and a check that could not have seen it. */
+export function fsyncFailures(cells: FsyncCell[], interrupted: boolean): string[] {
+  const failures: string[] = [];
+  for (const { policy, pinnedDirty, holdMs, truth } of cells) {
+    if (policy === 'skip' || truth.lies === 0) continue;
+    failures.push(
+      `fsync lied ${truth.lies} times of ${truth.checked}: ${policy}, ${pinnedDirty}, ${holdMs} ms hold`,
+    );
+  }
+  const controls = cells.filter(({ policy }) => policy === 'skip');
+  if (!interrupted && controls.length > 0 && controls.every(({ truth }) => truth.lies === 0)) {
+    failures.push('the truth check is broken: skip, which does lie, was not seen to lie');
+  }
+  return failures;
+}
+
+/** The best of a few tries: what else the machine does at this moment must not set the rate of the whole run. */
+async function calibrate(run: Run, crew: Crew): Promise<Calibration> {
+  let best: RecordableHistogram | undefined;
+  for (let tries = 0; tries < CALIBRATION_TRIES && !isStopped(run.stop); tries++) {
+    const histogram = createHistogram();
+    const path = run.files.paths.bare;
+    const task = { stop: run.stop, path, pages: PAGES_PER_FSYNC, durationMs: CALIBRATION_MS, histogram };
+    await crew.play('bareFloor', task, GRACE_MS);
+    if (best === undefined || histogram.percentile(25) < best.percentile(25)) best = histogram;
+  }
+  const us = (percentile: number) => (best?.percentile(percentile) ?? Number.NaN) / NS_PER_US;
+  return {
+    pagesPerFsync: PAGES_PER_FSYNC,
+    bareP50Us: us(50),
+    bareP99Us: us(99),
+    ratePerSecond: Math.min(RATE_MAX, Math.max(RATE_MIN, (LOAD * 1e6) / us(25))),
+  };
+}
+
+/**
+ * Under `block` all who queued up behind a pin get through when it drops. Short holds follow one another: at most about one fsync a hold,
+ * or the queue would never empty. A long hold is a block of its own: several fsyncs, the first of them due as the hold begins.
+ */
+function intervalMsOf({ policy, holdMs }: CellPlan, intervalMs: number): number {
+  if (policy !== 'block' || holdMs === 0) return intervalMs;
+  const { blockMs, holdsPerBlock } = rhythmOf(holdMs);
+  if (holdsPerBlock > 1) return Math.max(intervalMs, 2.5, holdMs);
+  return blockMs / Math.max(1, Math.floor(Math.min(FSYNCS_PER_HOLD_MAX, blockMs / intervalMs)));
+}
+
+async function measure(
+  run: Run,
+  crew: Crew,
+  handle: PageCacheHandle,
+  cell: CellPlan,
+  ratePerSecond: number,
+): Promise<FsyncCell> {
+  const intervalMs = intervalMsOf(cell, 1e3 / ratePerSecond);
+  const startNs = nowNs() + LEAD_MS * NS_PER_MS;
+  const { durationMs, holdMs, policy } = cell;
+  const timeline = drawTimeline({ startNs, durationMs, holdMs, seed: run.nextSequence });
+  const histograms = ARMS.map(() => createHistogram());
+  const live = new Int32Array(new SharedArrayBuffer(LIVE_WORDS * 4));
+  const { paths } = run.files;
+  const attached = { handle, stop: run.stop, dataPath: paths.data, timeline };
+  const caller = {
+    ...attached,
+    barePath: paths.bare,
+    policy,
+    intervalNs: intervalMs * NS_PER_MS,
+    pagesPerFsync: PAGES_PER_FSYNC,
+    blockTimeoutMs: 5_000 + 20 * holdMs,
+    firstSequence: run.nextSequence,
+    histograms,
+    live,
+  };
+  const pinner = {
+    ...attached,
+    elsewherePath: paths.elsewhere,
+    sourcePath: paths.source,
+    sourcePages: SOURCE_PAGES,
+    pages: PAGES_PER_FSYNC,
+  };
+  const deadlineMs = LEAD_MS + (timeline.endNs - timeline.startNs) / NS_PER_MS + GRACE_MS;
+  run.progress.begin(`fsync · ${nameOf(cell)} · hold ${holdMs} ms`, () =>
+    liveLine(histograms[ARM_PINNED], live),
+  );
+  const noStorer: PinnerResult = { taken: 0, dmaBytes: 0, words: 0, missed: 0 };
+  const [called, read, stored] = await together<[CallerResult, PinnerResult, PinnerResult]>(run, [
+    crew.play('caller', caller, deadlineMs),
+    crew.play('device', pinner, deadlineMs),
+    holdMs >= LONG_HOLD_MS ? crew.play('storer', pinner, deadlineMs) : Promise.resolve(noStorer),
+  ]);
+  run.nextSequence = called.nextSequence;
+  return fsyncCell({
+    plan: cell,
+    timeline,
+    duePerSecond: 1e3 / intervalMs,
+    histograms,
+    called,
+    pinners: [read, stored],
+  });
+}
+
+function nameOf({ policy, pinnedDirty }: CellPlan): string {
+  return policy === 'bounce' ? `${policy}, ${pinnedDirty}` : policy;
+}
+
+function liveLine(pinned: RecordableHistogram, live: Int32Array): string {
+  if (pinned.count === 0) return '';
+  const p50 = (pinned.percentile(50) / NS_PER_MS).toFixed(2);
+  return `pinned p50 ${p50} ms · ${Atomics.load(live, LIVE_CHECKED)} checked · ${Atomics.load(live, LIVE_LIES)} lies`;
+}

@@ -1,0 +1,75 @@
+// Rows of the table of bars.
+import type { ArmFigures, FsyncCell, MicroRow } from '../schema';
+import { spreadOf } from '../statistics';
+
+interface Measured {
+  name: string;
+  /** One a round, of neighbours in time. */
+  ratios: number[];
+  direction: MicroRow['direction'];
+  bar: number;
+  parts: MicroRow['parts'];
+  note?: string;
+}
+
+/** Figures of `over` ÷ figures of `under` at the same index: neighbours in time. */
+export function ratios(over: number[], under: number[]): number[] {
+  return over.slice(0, under.length).map((value, i) => value / under[i]);
+}
+
+export function microRow({ name, ratios, direction, bar, parts, note }: Measured): MicroRow {
+  if (ratios.length === 0) return unmeasured(name, direction, bar, 'too little time for one round');
+  const { median: value, q1, q3 } = spreadOf(ratios);
+  const reached = direction === 'at most' ? value <= bar : value >= bar;
+  return {
+    name,
+    value,
+    q1,
+    q3,
+    bar,
+    direction,
+    verdict: reached ? 'ok' : 'short',
+    parts,
+    note: note ?? null,
+  };
+}
+
+function unmeasured(name: string, direction: MicroRow['direction'], bar: number, note: string): MicroRow {
+  return { name, value: null, q1: null, q3: null, bar, direction, verdict: 'not measured', parts: [], note };
+}
+
+/** The bars of bounce, for each `pinnedDirty` at its worst hold, from the cells of the fsync scenario of this run. */
+export function pinnedFsyncRows(cells: FsyncCell[]): MicroRow[] {
+  const rows = (['keep', 'redirty'] as const).flatMap((pinnedDirty) => {
+    const bounced = cells.filter((cell) => cell.policy === 'bounce' && cell.pinnedDirty === pinnedDirty);
+    return bounced.length === 0 ? [] : [worstHold(bounced, 'p50'), worstHold(bounced, 'p99')];
+  });
+  if (rows.length > 0) return rows;
+  return [unmeasured('fsync p50, pages pinned ÷ none', 'at most', 1.05, 'the fsync scenario did not run')];
+}
+
+/** Of the holds that have a verdict, the one with the greatest ratio; of all, where none has. */
+function worstHold(cells: FsyncCell[], figure: 'p50' | 'p99'): MicroRow {
+  const ratioOf = (cell: FsyncCell) => cell.ratios[figure].paired?.median ?? cell.ratios[figure].pooled ?? 0;
+  const judged = cells.filter(({ ratios }) => ratios[figure].verdict !== 'no verdict');
+  const candidates = judged.length > 0 ? judged : cells;
+  const worst = candidates.reduce((a, b) => (ratioOf(b) > ratioOf(a) ? b : a));
+  const { paired, control, verdict, bar } = worst.ratios[figure];
+  const us = (arm: ArmFigures) => arm.latency[`${figure}Us`] ?? 0;
+  const same = control.paired ?? control.pooled;
+  const judgedNote = `${judged.length} of ${cells.length} holds have a verdict`;
+  return {
+    name: `fsync ${figure}, pages pinned ÷ none: ${worst.pinnedDirty}, worst hold (${worst.holdMs} ms)`,
+    value: ratioOf(worst),
+    q1: paired?.q1 ?? null,
+    q3: paired?.q3 ?? null,
+    bar: bar ?? Number.NaN,
+    direction: 'at most',
+    verdict: verdict === 'none' ? 'no verdict' : verdict,
+    parts: [
+      { label: 'pinned', value: us(worst.arms.pinned), unit: 'µs' },
+      { label: 'none', value: us(worst.arms.none), unit: 'µs' },
+    ],
+    note: same === null ? judgedNote : `A/A ${same.toFixed(2)}, ${judgedNote}`,
+  };
+}

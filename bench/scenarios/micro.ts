@@ -1,0 +1,281 @@
+// What single operations cost, each as a ratio to something everybody knows, measured in the same run.
+import { isStopped, NS_PER_MS, nowNs } from '../clock';
+import { DATA_PAGES } from '../files';
+import { type CacheOptions, type Run, together, withCache, withCrew } from '../run';
+import type { MicroRow } from '../schema';
+import { median } from '../statistics';
+import type { HitRow, HitVariant, StreamTask, Window, WindowResult } from '../tasks';
+import { microRow, pinnedFsyncRows, ratios } from './micro-rows';
+
+const GRACE_MS = 20_000;
+/** Between handing out a window's tasks and its start, ms: threads attach meanwhile. */
+const LEAD_MS = 40;
+const MIB = 1 << 20;
+/** Every hot page stays resident. */
+const HOT_CACHE: CacheOptions = { memory: 16 * MIB, flushers: 1 };
+const VIEW_WINDOW_MS = 80;
+const CALLERS = 8;
+const THREADS = 4;
+
+/** A row's share of the scenario's time. */
+const SHARE = {
+  kernel: 2,
+  view: 2,
+  pin: 2,
+  read: 2,
+  hotPage: 3,
+  groupCommit: 6,
+  commitCost: 3,
+  writeback: 4,
+};
+const SHARES = Object.values(SHARE).reduce((sum, share) => sum + share, 0);
+
+export async function micro(run: Run, durationMs: number): Promise<void> {
+  const ms = (row: keyof typeof SHARE) => (durationMs * SHARE[row]) / SHARES;
+  const add = async (label: string, measure: () => Promise<MicroRow[]>): Promise<void> => {
+    if (isStopped(run.stop)) return;
+    run.progress.begin(`micro · ${label}`);
+    const rows = await measure();
+    // A row that a signal cut short is no figure.
+    if (!isStopped(run.stop)) run.report.micro.push(...rows);
+  };
+  await add('kernel pin', () => hitRow(run, 'kernel', ms('kernel')));
+  await add('viewSync', () => hitRow(run, 'view', ms('view')));
+  await add('pinSync', () => hitRow(run, 'pin', ms('pin')));
+  await add('one hot page', () => hotPage(run, ms('hotPage')));
+  await add('readSync', () => hitRow(run, 'read', ms('read')));
+  await add('fsync under pins', async () => pinnedFsyncRows(run.report.fsync));
+  await add('group commit', () => groupCommit(run, ms('groupCommit')));
+  await add('one commit', () => commitCost(run, ms('commitCost')));
+  await add('writeback', () => writeback(run, ms('writeback')));
+}
+
+interface HitBar {
+  name: string;
+  over: HitVariant;
+  under: HitVariant;
+  direction: MicroRow['direction'];
+  bar: number;
+}
+
+const HIT_BARS: Record<HitRow, HitBar> = {
+  kernel: {
+    name: 'kernel read pin + unpin ÷ Map.get, 1,024 hot pages',
+    over: 'kernel pin + unpin',
+    under: 'Map.get',
+    direction: 'at most',
+    bar: 1.2,
+  },
+  view: {
+    name: 'viewSync of 8 bytes ÷ Map.get',
+    over: 'viewSync',
+    under: 'Map.get',
+    direction: 'at most',
+    bar: 1.6,
+  },
+  pin: {
+    name: 'pinSync + unpin ÷ Map.get',
+    over: 'pinSync + unpin',
+    under: 'Map.get',
+    direction: 'at most',
+    bar: 2,
+  },
+  read: {
+    name: 'fs.readSync ÷ readSync of 4 KiB, both from memory',
+    over: 'fs.readSync',
+    under: 'readSync',
+    direction: 'at least',
+    bar: 3,
+  },
+};
+
+async function hitRow(run: Run, row: HitRow, durationMs: number): Promise<MicroRow[]> {
+  const { name, over, under, direction, bar } = HIT_BARS[row];
+  const { rounds } = await withCache(HOT_CACHE, ({ handle }) =>
+    withCrew(1, (crew) => {
+      const task = {
+        handle,
+        stop: run.stop,
+        row,
+        dataPath: run.files.paths.data,
+        pages: DATA_PAGES,
+        durationMs,
+      };
+      return crew.play('hits', task, durationMs + GRACE_MS);
+    }),
+  );
+  const parts = Object.entries(rounds).map(([label, ns]) => ({ label, value: median(ns), unit: 'ns' }));
+  return [microRow({ name, ratios: ratios(rounds[over] ?? [], rounds[under] ?? []), direction, bar, parts })];
+}
+
+async function hotPage(run: Run, durationMs: number): Promise<MicroRow[]> {
+  const pairs = Math.max(1, Math.floor(durationMs / (2 * (VIEW_WINDOW_MS + LEAD_MS))));
+  const one: number[] = [];
+  const two: number[] = [];
+  await withCache(HOT_CACHE, ({ handle }) =>
+    withCrew(2, async (crew) => {
+      const task = { handle, stop: run.stop, dataPath: run.files.paths.data };
+      const viewsPerSecond = (threads: number) =>
+        perSecond(run, VIEW_WINDOW_MS, threads, (window) =>
+          crew.play('viewer', { ...task, ...window }, VIEW_WINDOW_MS + GRACE_MS),
+        );
+      await viewsPerSecond(2); // compiles in both threads
+      for (let pair = 0; pair < pairs && !isStopped(run.stop); pair++) {
+        one.push(await viewsPerSecond(1));
+        two.push(await viewsPerSecond(2));
+      }
+    }),
+  );
+  const parts = [
+    { label: '1 thread', value: median(one) / 1e6, unit: 'M views/s' },
+    { label: '2 threads', value: median(two) / 1e6, unit: 'M views/s' },
+  ];
+  return [
+    microRow({
+      name: 'one hot page viewed by 2 threads ÷ 1',
+      ratios: ratios(two, one),
+      direction: 'at least',
+      bar: 1.9,
+      parts,
+    }),
+  ];
+}
+
+/** Operations per second of `threads` threads together, all working in the same window. */
+async function perSecond(
+  run: Run,
+  durationMs: number,
+  threads: number,
+  play: (window: Window, thread: number) => Promise<WindowResult>,
+): Promise<number> {
+  const window = { startNs: nowNs() + LEAD_MS * NS_PER_MS, durationMs };
+  const results = await together<WindowResult[]>(
+    run,
+    Array.from({ length: threads }, (_, thread) => play(window, thread)),
+  );
+  return results.reduce((sum, { operations }) => sum + operations, 0) / (durationMs / 1e3);
+}
+
+async function groupCommit(run: Run, durationMs: number): Promise<MicroRow[]> {
+  const windowMs = Math.min(200, Math.max(50, durationMs / 12));
+  const rounds = Math.max(1, Math.floor(durationMs / (3 * (windowMs + LEAD_MS))));
+  const single: number[] = [];
+  const oneThread: number[] = [];
+  const moreThreads: number[] = [];
+  await withCache(HOT_CACHE, ({ handle }) =>
+    withCrew(THREADS, async (crew) => {
+      const task = { handle, stop: run.stop, dataPath: run.files.paths.data };
+      const commitsPerSecond = (threads: number, callers: number) =>
+        perSecond(run, windowMs, threads, (window, thread) =>
+          crew.play(
+            'committer',
+            { ...task, ...window, callers, firstPage: thread * callers },
+            windowMs + GRACE_MS,
+          ),
+        );
+      await commitsPerSecond(THREADS, CALLERS / THREADS); // warms up every thread
+      for (let round = 0; round < rounds && !isStopped(run.stop); round++) {
+        single.push(await commitsPerSecond(1, 1));
+        oneThread.push(await commitsPerSecond(1, CALLERS));
+        moreThreads.push(await commitsPerSecond(THREADS, CALLERS / THREADS));
+      }
+    }),
+  );
+  const row = (name: string, label: string, commits: number[]) =>
+    microRow({
+      name,
+      ratios: ratios(commits, single),
+      direction: 'at least',
+      bar: 4,
+      parts: [
+        { label: '1 caller', value: median(single), unit: 'commits/s' },
+        { label, value: median(commits), unit: 'commits/s' },
+      ],
+    });
+  const perThread = CALLERS / THREADS;
+  return [
+    row(`${CALLERS} async fsync callers in one thread ÷ 1`, `${CALLERS} callers`, oneThread),
+    row(
+      `${THREADS} threads × ${perThread} async fsync callers ÷ 1`,
+      `${THREADS} × ${perThread}`,
+      moreThreads,
+    ),
+  ];
+}
+
+async function commitCost(run: Run, durationMs: number): Promise<MicroRow[]> {
+  const { data: dataPath, bare: barePath } = run.files.paths;
+  const { cachedUs, bareUs } = await withCache(HOT_CACHE, ({ handle }) =>
+    withCrew(1, (crew) =>
+      crew.play(
+        'commitCost',
+        { handle, stop: run.stop, dataPath, barePath, durationMs },
+        durationMs + GRACE_MS,
+      ),
+    ),
+  );
+  return [
+    microRow({
+      name: 'writeSync + fsyncSync of a page ÷ bare writeSync + fdatasyncSync',
+      ratios: ratios(cachedUs, bareUs),
+      direction: 'at most',
+      bar: 1.15,
+      parts: [
+        { label: 'pinfold', value: median(cachedUs), unit: 'µs' },
+        { label: 'bare', value: median(bareUs), unit: 'µs' },
+      ],
+    }),
+  ];
+}
+
+/** Memory of the cache that a pass streams through, by the pass's bytes: holding all of it, and half. */
+const STREAM_MEMORY = [
+  { share: 1.25, name: 'it holds' },
+  { share: 0.5, name: 'half its size' },
+];
+
+async function writeback(run: Run, durationMs: number): Promise<MicroRow[]> {
+  const rows: MicroRow[] = [];
+  for (const { share, name } of STREAM_MEMORY) {
+    if (isStopped(run.stop)) break;
+    rows.push(await streamRow(run, durationMs / STREAM_MEMORY.length, share, name));
+  }
+  return rows;
+}
+
+async function streamRow(run: Run, durationMs: number, share: number, name: string): Promise<MicroRow> {
+  const bytes = run.options.streamBytes;
+  const path = run.files.extra('stream.bin', bytes);
+  const cached: number[] = [];
+  const bare: number[] = [];
+  let fullStops = 0;
+  await withCache({ memory: bytes * share, flushers: 1 }, ({ handle }) =>
+    withCrew(1, async (crew) => {
+      const mibPerSecond = async (through: StreamTask['handle']): Promise<number> => {
+        const task = { handle: through, stop: run.stop, path, bytes };
+        const passed = await crew.play('stream', task, GRACE_MS + bytes / 1e4);
+        fullStops += passed.fullStops;
+        return bytes / MIB / (passed.elapsedMs / 1e3);
+      };
+      const endNs = nowNs() + durationMs * NS_PER_MS;
+      await mibPerSecond(handle); // touches every frame for the first time, and compiles
+      while (!isStopped(run.stop) && (cached.length < 2 || nowNs() < endNs)) {
+        cached.push(await mibPerSecond(handle));
+        bare.push(await mibPerSecond(null));
+      }
+    }),
+  );
+  const size = `${bytes / MIB} MiB a pass${bytes < 1024 * MIB ? ' (--full: 1 GiB)' : ''}`;
+  const stops = fullStops > 0 ? `, ${fullStops} fsyncs to make room in a full cache` : '';
+  return microRow({
+    name: `stream + background writeback, a cache ${name} ÷ bare stream`,
+    ratios: ratios(cached, bare),
+    direction: 'at least',
+    bar: 0.75,
+    parts: [
+      { label: 'pinfold', value: median(cached), unit: 'MiB/s' },
+      { label: 'bare', value: median(bare), unit: 'MiB/s' },
+    ],
+    note: size + stops,
+  });
+}

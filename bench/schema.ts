@@ -1,0 +1,327 @@
+// The report's format: what `--json` holds. A change that a reader of version 1 would trip over makes a new version.
+//
+// Latencies are microseconds, other durations milliseconds. A figure that could not be had is null, never absent.
+
+export const REPORT_SCHEMA = 'pinfold-bench';
+export const REPORT_VERSION = 1;
+
+export interface BenchReport {
+  schema: typeof REPORT_SCHEMA;
+  version: typeof REPORT_VERSION;
+  /** ISO 8601. */
+  startedAt: string;
+  durationMs: number;
+  /** True when a signal ended the run: cells that had not run are missing, the one that ran is short. */
+  interrupted: boolean;
+  command: {
+    scenarios: string[];
+    seconds: number;
+    holdsMs: number[];
+    streamBytes: number;
+    file: string | null;
+  };
+  machine: Machine;
+  /** Null unless the fsync scenario ran. */
+  calibration: Calibration | null;
+  fsync: FsyncCell[];
+  deadlock: DeadlockCell[];
+  micro: MicroRow[];
+  /** Promises that did not hold; empty when the exit code is 0. */
+  failures: string[];
+}
+
+export interface Machine {
+  cpu: string;
+  cores: number;
+  memoryBytes: number;
+  platform: string;
+  arch: string;
+  kernel: string;
+  node: string;
+  v8: string;
+  fileSystem: string;
+  device: string;
+  /** False on tmpfs and the like, where an fdatasync proves nothing. */
+  durable: boolean;
+  /** Over the minute before the run; 0 where the system has none. */
+  loadAverage: number;
+}
+
+/** The bare write + fdatasync loop, alone on the machine, from which the rate of fsyncs is derived. */
+export interface Calibration {
+  pagesPerFsync: number;
+  bareP50Us: number;
+  bareP99Us: number;
+  ratePerSecond: number;
+}
+
+export type FsyncPolicy = 'bare' | 'bounce' | 'block' | 'skip';
+export type PinnedDirty = 'keep' | 'redirty';
+
+/** One policy at one hold: three arms in alternating blocks. */
+export interface FsyncCell {
+  /** `bare` is fs.writeSync + fs.fdatasyncSync of as many pages beside the same pinners, without the cache. */
+  policy: FsyncPolicy;
+  pinnedDirty: PinnedDirty;
+  holdMs: number;
+  blockMs: number;
+  blocks: number;
+  /** Intended starts a second. */
+  duePerSecond: number;
+  arms: { pinned: ArmFigures; none: ArmFigures; noneAgain: ArmFigures };
+  ratios: { p50: RatioFigures; p99: RatioFigures };
+  truth: Truth;
+  queue: Queue;
+  pins: PinFigures;
+}
+
+export interface Latency {
+  count: number;
+  p50Us: number | null;
+  p90Us: number | null;
+  p99Us: number | null;
+  p999Us: number | null;
+  maxUs: number | null;
+}
+
+export interface ArmFigures {
+  /** From the intended start of the fsync, so that one that had to queue counts its wait. */
+  latency: Latency;
+  perSecond: number;
+  pagesPerFsync: number | null;
+  bouncedPerFsync: number | null;
+  /** Pages the flusher came to clean and found pinned, a second of this arm. */
+  vainVisitsPerSecond: number;
+}
+
+/** `pinned ÷ none`, and beside it `none again ÷ none`: two identical arms. */
+export interface RatioFigures {
+  /** Of the ratios of neighbouring blocks; null for p99, which a block is too short to have. */
+  paired: { median: number; q1: number; q3: number; pairs: number } | null;
+  /** Of all blocks of an arm together. */
+  pooled: number | null;
+  control: { paired: number | null; pooled: number | null };
+  /** `no verdict`: the identical arms differed by more than 5%. `none`: no bar applies to this policy. */
+  verdict: 'ok' | 'short' | 'no verdict' | 'none';
+  bar: number | null;
+}
+
+interface Truth {
+  /** fsyncs after which the file was read back and compared. */
+  checked: number;
+  /** fsyncs that returned although the file lacked a record written before the call. */
+  lies: number;
+  /** Records found older than promised, and records found half written. */
+  recordsOlder: number;
+  recordsTorn: number;
+}
+
+interface Queue {
+  /** fsyncs left out of the latencies: they waited behind one that belongs to another arm. */
+  carriedOver: number;
+  /** fsyncs never made because the caller was too far behind. */
+  givenUp: number;
+  /** fsyncs that gave up waiting. */
+  timeouts: number;
+  /** Longest queue seen, in fsyncs due and not begun. */
+  backlogMax: number;
+}
+
+interface PinFigures {
+  /** Write pins taken by the pinners, in all arms. */
+  taken: number;
+  /** Bytes that libuv reads stored into pinned pages. */
+  dmaBytes: number;
+  /** Words that the storing thread stored into pinned pages. */
+  words: number;
+  /** Holds left out because a pinner came late. */
+  missed: number;
+}
+
+export interface DeadlockCell {
+  policy: 'bounce' | 'block';
+  rounds: number;
+  /** fsyncs that ended although the pin could not drop. */
+  through: number;
+  /** fsyncs that gave up waiting for it. */
+  stuck: number;
+  timeoutMs: number;
+  latency: Latency;
+  /** The error's message; null when nothing was stuck. */
+  message: string | null;
+  /** Whether that message names the thread that held the pin. */
+  namesHolder: boolean | null;
+  lies: number;
+}
+
+export interface MicroRow {
+  name: string;
+  /** Null when it could not be measured; `note` says why. */
+  value: number | null;
+  q1: number | null;
+  q3: number | null;
+  bar: number;
+  direction: 'at most' | 'at least';
+  verdict: 'ok' | 'short' | 'no verdict' | 'not measured';
+  /** The figures the ratio is made of, and peers beside them. */
+  parts: { label: string; value: number; unit: string }[];
+  note: string | null;
+}
+
+type Leaf = 'string' | 'number' | 'boolean';
+type Shape = Leaf | Nullable | List | OneOf | Fields;
+interface Nullable {
+  is: 'nullable';
+  shape: Shape;
+}
+interface List {
+  is: 'list';
+  shape: Shape;
+}
+interface OneOf {
+  is: 'one of';
+  values: readonly unknown[];
+}
+interface Fields {
+  is: 'fields';
+  fields: Record<string, Shape>;
+}
+
+const nullable = (shape: Shape): Nullable => ({ is: 'nullable', shape });
+const list = (shape: Shape): List => ({ is: 'list', shape });
+const oneOf = (...values: unknown[]): OneOf => ({ is: 'one of', values });
+const fields = (of: Record<string, Shape>): Fields => ({ is: 'fields', fields: of });
+
+const LATENCY = fields({
+  count: 'number',
+  p50Us: nullable('number'),
+  p90Us: nullable('number'),
+  p99Us: nullable('number'),
+  p999Us: nullable('number'),
+  maxUs: nullable('number'),
+});
+
+const ARM = fields({
+  latency: LATENCY,
+  perSecond: 'number',
+  pagesPerFsync: nullable('number'),
+  bouncedPerFsync: nullable('number'),
+  vainVisitsPerSecond: 'number',
+});
+
+const RATIO = fields({
+  paired: nullable(fields({ median: 'number', q1: 'number', q3: 'number', pairs: 'number' })),
+  pooled: nullable('number'),
+  control: fields({ paired: nullable('number'), pooled: nullable('number') }),
+  verdict: oneOf('ok', 'short', 'no verdict', 'none'),
+  bar: nullable('number'),
+});
+
+const FSYNC_CELL = fields({
+  policy: oneOf('bare', 'bounce', 'block', 'skip'),
+  pinnedDirty: oneOf('keep', 'redirty'),
+  holdMs: 'number',
+  blockMs: 'number',
+  blocks: 'number',
+  duePerSecond: 'number',
+  arms: fields({ pinned: ARM, none: ARM, noneAgain: ARM }),
+  ratios: fields({ p50: RATIO, p99: RATIO }),
+  truth: fields({ checked: 'number', lies: 'number', recordsOlder: 'number', recordsTorn: 'number' }),
+  queue: fields({ carriedOver: 'number', givenUp: 'number', timeouts: 'number', backlogMax: 'number' }),
+  pins: fields({ taken: 'number', dmaBytes: 'number', words: 'number', missed: 'number' }),
+});
+
+const DEADLOCK_CELL = fields({
+  policy: oneOf('bounce', 'block'),
+  rounds: 'number',
+  through: 'number',
+  stuck: 'number',
+  timeoutMs: 'number',
+  latency: LATENCY,
+  message: nullable('string'),
+  namesHolder: nullable('boolean'),
+  lies: 'number',
+});
+
+const MICRO_ROW = fields({
+  name: 'string',
+  value: nullable('number'),
+  q1: nullable('number'),
+  q3: nullable('number'),
+  bar: 'number',
+  direction: oneOf('at most', 'at least'),
+  verdict: oneOf('ok', 'short', 'no verdict', 'not measured'),
+  parts: list(fields({ label: 'string', value: 'number', unit: 'string' })),
+  note: nullable('string'),
+});
+
+const REPORT = fields({
+  schema: oneOf(REPORT_SCHEMA),
+  version: oneOf(REPORT_VERSION),
+  startedAt: 'string',
+  durationMs: 'number',
+  interrupted: 'boolean',
+  command: fields({
+    scenarios: list('string'),
+    seconds: 'number',
+    holdsMs: list('number'),
+    streamBytes: 'number',
+    file: nullable('string'),
+  }),
+  machine: fields({
+    cpu: 'string',
+    cores: 'number',
+    memoryBytes: 'number',
+    platform: 'string',
+    arch: 'string',
+    kernel: 'string',
+    node: 'string',
+    v8: 'string',
+    fileSystem: 'string',
+    device: 'string',
+    durable: 'boolean',
+    loadAverage: 'number',
+  }),
+  calibration: nullable(
+    fields({ pagesPerFsync: 'number', bareP50Us: 'number', bareP99Us: 'number', ratePerSecond: 'number' }),
+  ),
+  fsync: list(FSYNC_CELL),
+  deadlock: list(DEADLOCK_CELL),
+  micro: list(MICRO_ROW),
+  failures: list('string'),
+});
+
+/** What is wrong with `value` as a report of this version, each with the path of the field; empty when nothing is. */
+export function validateReport(value: unknown): string[] {
+  return problemsOf(value, REPORT, 'report');
+}
+
+function problemsOf(value: unknown, shape: Shape, at: string): string[] {
+  if (typeof shape === 'string') {
+    const right = shape === 'number' ? Number.isFinite(value) : typeof value === shape;
+    return right ? [] : [`${at}: ${JSON.stringify(value)} is not a ${shape}`];
+  }
+  switch (shape.is) {
+    case 'nullable':
+      return value === null ? [] : problemsOf(value, shape.shape, at);
+    case 'one of':
+      return shape.values.includes(value)
+        ? []
+        : [`${at}: ${JSON.stringify(value)} is none of ${shape.values.join(', ')}`];
+    case 'list':
+      if (!Array.isArray(value)) return [`${at} is not a list`];
+      return value.flatMap((item, i) => problemsOf(item, shape.shape, `${at}[${i}]`));
+    case 'fields':
+      return problemsOfFields(value, shape.fields, at);
+  }
+}
+
+function problemsOfFields(value: unknown, shapes: Record<string, Shape>, at: string): string[] {
+  if (typeof value !== 'object' || value === null) return [`${at} is not an object`];
+  const found = new Map<string, unknown>(Object.entries(value));
+  const known = Object.entries(shapes).flatMap(([field, shape]) =>
+    problemsOf(found.get(field), shape, `${at}.${field}`),
+  );
+  const unknown = [...found.keys()].filter((field) => !Object.hasOwn(shapes, field));
+  return [...known, ...unknown.map((field) => `${at}.${field} is not part of version ${REPORT_VERSION}`)];
+}

@@ -1,0 +1,179 @@
+// The messages between the main thread and the roles: a task and a result for each role that roles.ts exports.
+import type { RecordableHistogram } from 'node:perf_hooks';
+import type { PageCacheHandle } from 'pinfold';
+import type { StopWord } from './clock';
+import type { FsyncPolicy } from './schema';
+import type { Timeline } from './timeline';
+
+/** Every role ends soon after the stop word is raised. */
+interface Stoppable {
+  stop: StopWord;
+}
+
+interface Attached extends Stoppable {
+  handle: PageCacheHandle;
+  dataPath: string;
+}
+
+export interface BareTask extends Stoppable {
+  path: string;
+  pages: number;
+  durationMs: number;
+  /** Nanoseconds. */
+  histogram: RecordableHistogram;
+}
+
+export interface CallerTask extends Attached {
+  barePath: string;
+  policy: FsyncPolicy;
+  timeline: Timeline;
+  /** Fixed distance of intended starts. */
+  intervalNs: number;
+  pagesPerFsync: number;
+  /** Of an fsync under `block`; the other policies wait for nothing but the disk. */
+  blockTimeoutMs: number;
+  firstSequence: number;
+  /** Shared with the main thread, one an arm; nanoseconds. */
+  histograms: RecordableHistogram[];
+  /** LIVE_CHECKED and LIVE_LIES, for the progress line. */
+  live: Int32Array<SharedArrayBuffer>;
+}
+
+export const LIVE_CHECKED = 0;
+export const LIVE_LIES = 1;
+export const LIVE_WORDS = 2;
+
+/** Sums over the fsyncs of one arm. */
+export interface ArmCounts {
+  fsyncs: number;
+  pages: number;
+  bounced: number;
+  vainVisits: number;
+}
+
+export interface CallerResult {
+  arms: ArmCounts[];
+  /** Block and latency of every fsync that counts for its arm. */
+  sampleBlock: number[];
+  sampleNs: number[];
+  checked: number;
+  lies: number;
+  recordsOlder: number;
+  recordsTorn: number;
+  carriedOver: number;
+  givenUp: number;
+  timeouts: number;
+  backlogMax: number;
+  nextSequence: number;
+}
+
+export interface PinnerTask extends Attached {
+  elsewherePath: string;
+  sourcePath: string;
+  sourcePages: number;
+  timeline: Timeline;
+  /** Pinned at once, from page 0 on, of the data file or of the other one. */
+  pages: number;
+}
+
+export interface PinnerResult {
+  taken: number;
+  dmaBytes: number;
+  words: number;
+  missed: number;
+}
+
+/** Shared words of the deadlock scenario. */
+export const JOURNAL_MUTEX = 0;
+export const JOURNAL_STEP = 1;
+export const JOURNAL_WORDS = 2;
+
+export interface JournalTask extends Attached {
+  journal: Int32Array<SharedArrayBuffer>;
+  sourcePath: string;
+  policy: 'bounce' | 'block';
+  rounds: number;
+  timeoutMs: number;
+  firstSequence: number;
+}
+
+export interface JournalCallerResult {
+  latenciesNs: number[];
+  stuck: number;
+  messages: string[];
+  lies: number;
+}
+
+export interface JournalPinnerResult {
+  threadId: number;
+}
+
+export type HitRow = 'kernel' | 'view' | 'pin' | 'read';
+
+/** What a hit's cost is measured of. */
+export type HitVariant =
+  | 'Map.get'
+  | 'kernel pin + unpin'
+  | 'viewSync'
+  | 'Map.get + the same 8 bytes'
+  | 'pinSync + unpin'
+  | 'readSync'
+  | 'fs.readSync'
+  | 'lru-cache get + copy';
+
+export interface HitTask extends Attached {
+  row: HitRow;
+  /** A power of two. */
+  pages: number;
+  durationMs: number;
+}
+
+export interface HitResult {
+  /** Nanoseconds an operation, one figure a round; figures at the same index are neighbours in time. */
+  rounds: Partial<Record<HitVariant, number[]>>;
+  /** Of everything that was read: no loop could be optimised away. */
+  checksum: number;
+}
+
+/** A stretch of time in which a role works as fast as it can, possibly beside others. */
+export interface Window {
+  startNs: number;
+  durationMs: number;
+}
+
+export interface ViewerTask extends Attached, Window {}
+
+export interface CommitterTask extends Attached, Window {
+  callers: number;
+  /** Each caller writes a page of its own, from this one on. */
+  firstPage: number;
+}
+
+export interface WindowResult {
+  /** Ended within the window. */
+  operations: number;
+}
+
+export interface CommitCostTask extends Attached {
+  barePath: string;
+  durationMs: number;
+}
+
+/** Median µs of each block of commits; blocks at the same index are neighbours in time. */
+export interface CommitCostResult {
+  cachedUs: number[];
+  bareUs: number[];
+}
+
+export interface StreamTask extends Stoppable {
+  /** Null: bare fs. */
+  handle: PageCacheHandle | null;
+  path: string;
+  bytes: number;
+}
+
+export interface StreamResult {
+  elapsedMs: number;
+  /** fsyncs that the writer had to make because the cache was full. */
+  fullStops: number;
+}

@@ -1,0 +1,222 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type BenchReport, type FsyncPolicy, validateReport } from '../bench/schema.ts';
+import { testDirectory } from './support/directory.ts';
+import { until } from './support/until.ts';
+
+const BENCH = fileURLToPath(new URL('../bench/dist/main.js', import.meta.url));
+/** A role that hangs must not hang the test, ms. */
+const LIMIT_MS = 20_000;
+
+interface Bench {
+  child: ChildProcess;
+  stdout: string;
+  stderr: string;
+  /** Exit code; null when a signal ended it. */
+  ended: Promise<number | null>;
+}
+
+const running: ChildProcess[] = [];
+
+afterEach(() => {
+  for (const child of running.splice(0)) child.kill('SIGKILL');
+});
+
+/** Starts the bench in `directory`, where it puts its files. */
+function startBench(directory: string, ...args: string[]): Bench {
+  const child = spawn(process.execPath, [BENCH, ...args], {
+    cwd: directory,
+    env: { ...process.env, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: LIMIT_MS,
+    killSignal: 'SIGKILL',
+  });
+  running.push(child);
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  const bench: Bench = { child, stdout: '', stderr: '', ended };
+  child.stdout.on('data', (chunk) => {
+    bench.stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    bench.stderr += chunk;
+  });
+  return bench;
+}
+
+/** Runs it to its end. */
+async function runBench(directory: string, ...args: string[]): Promise<Bench & { status: number | null }> {
+  const bench = startBench(directory, ...args);
+  const status = await bench.ended;
+  return { ...bench, stdout: bench.stdout, stderr: bench.stderr, status };
+}
+
+function reportIn(directory: string, name = 'bench-report.json'): BenchReport {
+  const report: unknown = JSON.parse(fs.readFileSync(join(directory, name), 'utf8'));
+  expect(validateReport(report)).toEqual([]);
+  return report as BenchReport;
+}
+
+describe('what it tells of itself', () => {
+  test('--help names every option and the exit codes, and runs nothing', async () => {
+    const directory = testDirectory();
+    const { status, stdout } = await runBench(directory, '--help');
+    expect(status).toBe(0);
+    for (const option of ['scenario', 'seconds', 'quick', 'full', 'hold', 'file', 'force', 'json', 'list']) {
+      expect(stdout).toContain(`--${option}`);
+    }
+    expect(stdout).toContain('Exit code');
+    expect(fs.readdirSync(directory)).toEqual([]);
+  });
+
+  test('--list names the scenarios', async () => {
+    const { status, stdout } = await runBench(testDirectory(), '--list');
+    expect(status).toBe(0);
+    expect(stdout.split('\n').map((line) => line.split(' ')[0])).toEqual(['fsync', 'deadlock', 'micro', '']);
+  });
+});
+
+describe('bad options end with code 2, name the option and create nothing', () => {
+  test.each([
+    [['--nonsense'], '--nonsense'],
+    [['stray'], 'stray'],
+    [['--scenario', 'fsync,nope'], 'nope'],
+    [['--seconds', 'soon'], '--seconds'],
+    [['--seconds', '0'], '--seconds'],
+    [['--hold', '-1'], '--hold'],
+    [['--hold', '1,,2'], '--hold'],
+    [['--quick', '--full'], '--full'],
+    [['--file', ''], '--file'],
+    [['--file', 'no/such/directory/data'], 'no/such/directory'],
+    [['--file', '.'], 'not a regular file'],
+  ])('%j', async (args, named) => {
+    const directory = testDirectory();
+    const { status, stdout, stderr } = await runBench(directory, ...args);
+    expect(status).toBe(2);
+    expect(stderr).toContain(named);
+    expect(stderr).not.toContain('    at '); // no stack
+    expect(stdout).toBe('');
+    expect(fs.readdirSync(directory)).toEqual([]);
+  });
+});
+
+describe('files that exist', () => {
+  test.each([
+    ['the data file', '--file'],
+    ['a --json file that is no report', '--json'],
+  ])('%s is refused and stays as it is', async (_, option) => {
+    const directory = testDirectory();
+    const file = join(directory, 'mine');
+    fs.writeFileSync(file, 'precious');
+    const { status, stderr } = await runBench(directory, option, file);
+    expect(status).toBe(2);
+    expect(stderr).toContain('--force');
+    expect(fs.readFileSync(file, 'utf8')).toBe('precious');
+    expect(fs.readdirSync(directory)).toEqual(['mine']);
+  });
+
+  test('--force overwrites a data file, and leaves it there', async () => {
+    const directory = testDirectory();
+    const file = join(directory, 'mine');
+    fs.writeFileSync(file, 'precious');
+    const { status } = await runBench(
+      directory,
+      '--scenario',
+      'deadlock',
+      '--seconds',
+      '1',
+      '--file',
+      file,
+      '--force',
+    );
+    expect(status).toBe(0);
+    expect(fs.readFileSync(file, 'latin1').startsWith('precious')).toBe(false);
+    expect(fs.readdirSync(directory).sort()).toEqual(['bench-report.json', 'mine']);
+  });
+});
+
+describe('a run', () => {
+  test('shows truth under bounce and block, lies under the control, and the deadlock', async () => {
+    const directory = testDirectory();
+    const args = ['--scenario', 'fsync,deadlock', '--hold', '5', '--seconds', '6', '--json', 'out.json'];
+    const { status, stdout, stderr } = await runBench(directory, ...args);
+    expect(status, stdout + stderr).toBe(0);
+    expect(stderr).toContain('fsync · bounce, keep · hold 5 ms');
+    expect(stdout).toContain('Every promise that was tested held.');
+    expect(fs.readdirSync(directory)).toEqual(['out.json']); // its files are gone
+
+    const report = reportIn(directory, 'out.json');
+    expect(report.failures).toEqual([]);
+    expect(report.interrupted).toBe(false);
+    expect(report.fsync.map(({ policy, pinnedDirty }) => [policy, pinnedDirty])).toEqual([
+      ['bare', 'keep'],
+      ['skip', 'keep'],
+      ['block', 'keep'],
+      ['bounce', 'keep'],
+      ['bounce', 'redirty'],
+    ]);
+    const lies = (policy: FsyncPolicy) =>
+      report.fsync.filter((cell) => cell.policy === policy).reduce((sum, { truth }) => sum + truth.lies, 0);
+    expect([lies('bounce'), lies('block')]).toEqual([0, 0]);
+    expect(lies('skip')).toBeGreaterThan(0);
+    for (const { truth, pins } of report.fsync) {
+      expect(truth.checked).toBeGreaterThan(0);
+      expect(truth.recordsTorn).toBe(0);
+      expect(pins.dmaBytes).toBeGreaterThan(0);
+    }
+    // On a busy machine a late pinner's last hold may reach into the next block, the other arm's.
+    const bounced = (arm: 'pinned' | 'none') =>
+      report.fsync
+        .filter(({ policy }) => policy === 'bounce')
+        .reduce((sum, { arms }) => sum + (arms[arm].bouncedPerFsync ?? 0), 0);
+    expect(bounced('pinned')).toBeGreaterThan(bounced('none'));
+    const [block, bounce] = report.deadlock;
+    expect(block).toMatchObject({ policy: 'block', through: 0, namesHolder: true, lies: 0 });
+    expect(block.stuck).toBe(block.rounds);
+    expect(bounce).toMatchObject({ policy: 'bounce', stuck: 0, lies: 0 });
+  });
+
+  test('prints every bar of the micro-benchmarks', async () => {
+    const directory = testDirectory();
+    const { status, stdout, stderr } = await runBench(
+      directory,
+      '--scenario',
+      'micro',
+      '--seconds',
+      '1',
+      '--quick',
+    );
+    expect(status, stdout + stderr).toBe(0);
+    const { micro } = reportIn(directory);
+    for (const { name, value, verdict } of micro) {
+      expect(stdout).toContain(name);
+      if (verdict !== 'not measured') expect(value).toBeGreaterThan(0);
+    }
+    // Without the fsync scenario its bars can't be judged, and say so.
+    expect(micro.filter(({ verdict }) => verdict === 'not measured')).toHaveLength(1);
+    expect(micro.length).toBeGreaterThanOrEqual(10);
+  });
+
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'ends on %s: reports what it has, leaves nothing behind',
+    async (signal) => {
+      const directory = testDirectory();
+      const bench = startBench(directory, '--scenario', 'fsync', '--hold', '100', '--seconds', '12');
+      await until('the second cell runs', () => bench.stderr.includes('fsync · skip'));
+      await new Promise((resolve) => setTimeout(resolve, 150)); // amid a hold
+      bench.child.kill(signal);
+      expect(await bench.ended).toBe(130);
+      expect(bench.stdout).toContain('Interrupted');
+      expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+      const { interrupted, fsync, failures } = reportIn(directory);
+      expect(interrupted).toBe(true);
+      expect(fsync[0]).toMatchObject({ policy: 'bare' });
+      expect(failures).toEqual([]);
+    },
+  );
+});

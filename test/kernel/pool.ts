@@ -1,0 +1,123 @@
+// A cache's memory and its threads' instances of the control kernel, all in one thread: the debug kernel over a real
+// geometry, no store, no service threads. What a test wants to interleave it interleaves itself.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Geometry, geometryOf, initialize } from '../../src/kernel/geometry.ts';
+import { type Control, type FileId, type FrameId, Kernel, PageBytes } from '../../src/kernel/kernel.ts';
+import * as L from '../../src/kernel/layout.ts';
+import { type CacheOptions, type CheckedOptions, checkCacheOptions } from '../../src/options.ts';
+import type { Pool } from '../../src/protocol/effects.ts';
+
+const built = (name: string) =>
+  new WebAssembly.Module(
+    readFileSync(fileURLToPath(new URL(`../../build/kernel/${name}.wasm`, import.meta.url))),
+  );
+
+const WASM_PAGE = 65_536;
+export const memoryOf = (bytes: number) => {
+  const pages = Math.ceil(bytes / WASM_PAGE);
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+};
+
+/** No sweep gives up early: every frame counts. */
+export const SWEEP_ALL = 2 ** 30;
+
+export class Memory {
+  readonly options: CheckedOptions;
+  readonly geometry: Geometry;
+  readonly control: WebAssembly.Memory;
+  readonly words: Int32Array;
+  readonly module: WebAssembly.Module;
+  readonly #bytesModule: WebAssembly.Module;
+  readonly #data: WebAssembly.Memory[];
+  #rows = 0;
+
+  /** `withPages: false`: no memory for page bytes, for tests of many frames. */
+  constructor(options: CacheOptions = {}, { withPages = true, module = 'control.debug' } = {}) {
+    this.options = checkCacheOptions(options);
+    this.geometry = geometryOf(this.options);
+    this.control = memoryOf(this.geometry.controlBytes);
+    this.words = new Int32Array(this.control.buffer);
+    initialize(this.words, this.geometry, this.options.pinnedDirty === 'keep');
+    this.module = built(module);
+    this.#bytesModule = built('bytes');
+    this.#data = withPages ? this.geometry.dataBytes.map(memoryOf) : [];
+  }
+
+  /** One more thread: an instance of the kernel with a row of its own. */
+  thread(): Thread {
+    const kernel = new Kernel(this.module, this.control);
+    const { serviceRows, rows } = this.geometry;
+    if (!kernel.attach(serviceRows, rows, L.KIND_USER, { tid: 0, start: 0n }, this.#rows++)) {
+      throw new Error('no row is free');
+    }
+    const bytes =
+      this.#data.length > 0 ? new PageBytes(this.geometry, this.#bytesModule, this.#data) : undefined;
+    return { kernel, control: kernel.control, bytes: bytes!, geometry: this.geometry, options: this.options };
+  }
+
+  /** A file of `size` bytes, open, under the first free id. */
+  file(size: number): FileId {
+    const kernel = this.thread().kernel;
+    let id = 0;
+    while (kernel.fileWord(id as FileId, L.FILE_REFS) >= 0) id++;
+    const file = id as FileId;
+    kernel.setSize(file, size);
+    kernel.control.fileOpen(file, 0, 0, id + 1, 0, 0);
+    kernel.control.detach();
+    return file;
+  }
+}
+
+/** One thread's view of the cache: what protocols run on. */
+export interface Thread extends Pool {
+  readonly control: Control;
+}
+
+/** Brings a page in, as a fill does but for the bytes: its frame. EXISTS, NO_FRAME as the kernel says them. */
+export function install({ control }: Thread, file: FileId, index: number): number {
+  const frame = control.reclaim(SWEEP_ALL);
+  if (frame < 0) return frame;
+  const status = control.install(file, index | 0);
+  if (status === L.EXISTS) control.abandonClaim();
+  else control.fillDone();
+  return status === L.EXISTS ? status : frame;
+}
+
+/** Makes a page that is in the cache dirty, as a completed write does. */
+export function dirty({ control }: Thread, file: FileId, index: number): void {
+  const slot = control.pin(file, index | 0);
+  if (slot < 0) throw new Error(`page ${index} is not in the cache (${slot})`);
+  control.makeWritePin(slot);
+  control.unpin(slot, 1);
+}
+
+/** Writes a page's dirty frame back, without a store: as the end of a writeback that went well. */
+export function writeBackFrame({ control, kernel }: Thread, file: FileId, frame: FrameId): number {
+  const status = control.startWriteback(frame, file, 0, 0);
+  if (status >= 0) control.endWriteback(0, kernel.fileWord(file, L.FILE_FAIL_SEQ));
+  return status;
+}
+
+/** A flush that goes well. */
+export function flushNow({ control, kernel }: Thread, file: FileId): number {
+  if (control.flushTry(file) !== 1) throw new Error('a flush of the file runs');
+  const number = control.flushBegin(file);
+  control.flushDone(file, number, kernel.out(0));
+  return number;
+}
+
+/** The file's dirty frames, by one scan. */
+export function scan({ control }: Thread, file: FileId): FrameId[] {
+  const found: FrameId[] = [];
+  for (
+    let group = control.nextDirtyGroup(file, 0);
+    group >= 0;
+    group = control.nextDirtyGroup(file, group + 1)
+  ) {
+    for (let bits = control.dirtyFrames(file, group); bits !== 0; bits &= bits - 1) {
+      found.push((group * 32 + (31 - Math.clz32(bits & -bits))) as FrameId);
+    }
+  }
+  return found;
+}
