@@ -14,7 +14,7 @@ const built = (name: string) =>
   );
 
 const WASM_PAGE = 65_536;
-export const memoryOf = (bytes: number) => {
+const memoryOf = (bytes: number) => {
   const pages = Math.ceil(bytes / WASM_PAGE);
   return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 };

@@ -220,7 +220,7 @@ function* leftovers(kernel: Kernel, frames: Frame[]): Generator<string> {
 }
 
 /** Everything that does not hold now. Nothing may move: see `violationsWhenQuiet`. */
-export function violations(kernel: Kernel, stats: CacheStats): string[] {
+function violations(kernel: Kernel, stats: CacheStats): string[] {
   const frames = framesOf(kernel);
   return [
     ...table(kernel, frames),

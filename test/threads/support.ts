@@ -9,7 +9,7 @@ import { createHarness, type engineOf, type fsyncSyncWith, type HarnessCache, ty
 
 const WAIT_MS = 20_000;
 /** Words that a test's threads share. */
-export const SHARED_WORDS = 64;
+const SHARED_WORDS = 64;
 
 /** Resolves or rejects as `work` does, or rejects with what was waited for. */
 export async function within<T>(work: Promise<T>, what: string, ms = WAIT_MS): Promise<T> {
@@ -57,7 +57,7 @@ export interface AgentContext {
   layout: typeof layout;
 }
 
-export interface AgentError extends Error {
+interface AgentError extends Error {
   code?: string;
 }
 
