@@ -43,7 +43,7 @@ Usage: npm run bench -- [options]        (once built: node bench/dist/main.js [o
   --scenario NAME   run only this one; repeat it or separate by commas (--list shows them)
   --seconds N       planned time of the whole run, ${SECONDS_MIN} to ${SECONDS_MAX} (default ${DEFAULT_SECONDS}); more time, more samples
   --quick           --seconds ${QUICK_SECONDS} and a smaller writeback row: a look, not a measurement
-  --full            1 GiB in the writeback row instead of 128 MiB
+  --full            1 GiB a pass in the writeback rows instead of 128 MiB (takes half a minute more)
   --hold MS         how long pages stay pinned, 0 to ${HOLD_MS_MAX}; repeat it or separate by commas (default ${DEFAULT_HOLDS_MS.join(',')})
   --file PATH       the data file (default: a temporary one in the current directory); its file system is what is measured
   --force           let --file and --json overwrite what exists; such a data file then stays, with the bench's bytes in it

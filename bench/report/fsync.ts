@@ -184,7 +184,11 @@ function workReading(cells: FsyncCell[]): string[] {
     const truths = cells.filter(({ policy }) => policies.includes(policy)).map(({ truth }) => truth);
     const checked = truths.reduce((sum, truth) => sum + truth.checked, 0);
     const lies = truths.reduce((sum, truth) => sum + truth.lies, 0);
-    return { checked, text: `${count(lies)} ${lies === 1 ? 'lie' : 'lies'} in ${count(checked)} fsyncs` };
+    return {
+      checked,
+      lies,
+      text: `${count(lies)} ${lies === 1 ? 'lie' : 'lies'} in ${count(checked)} fsyncs`,
+    };
   };
   const sentences = [
     'Rates are of the pinned arm, counts of the whole cell. After each fsync the file itself, read by plain fs, is compared with what had been written before the call; an older record is a lie.',
@@ -194,7 +198,7 @@ function workReading(cells: FsyncCell[]): string[] {
   const control = truthOf('skip');
   if (control.checked > 0)
     sentences.push(
-      `Skip, the control that leaves pinned pages out: ${control.text}; so the check does see them.`,
+      `Skip, the control that leaves pinned pages out: ${control.text}${control.lies > 0 ? '; so the check does see them' : ''}.`,
     );
   sentences.push(
     '"Vain visits": pages that the flusher came to clean and found pinned. "Backlog": most fsyncs due and not begun. "Carried over": fsyncs that queued behind another arm\'s, left out of the latencies. "Given up": fsyncs skipped or timed out.',

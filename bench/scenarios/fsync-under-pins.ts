@@ -59,7 +59,8 @@ export function fsyncFailures(cells: FsyncCell[], interrupted: boolean): string[
       `fsync lied ${truth.lies} times of ${truth.checked}: ${policy}, ${pinnedDirty}, ${holdMs} ms hold`,
     );
   }
-  const controls = cells.filter(({ policy }) => policy === 'skip');
+  // On a machine so busy that the control never got to fsync a pinned page, it says nothing either way.
+  const controls = cells.filter(({ policy, arms }) => policy === 'skip' && arms.pinned.perSecond > 0);
   if (!interrupted && controls.length > 0 && controls.every(({ truth }) => truth.lies === 0)) {
     failures.push('the truth check is broken: skip, which does lie, was not seen to lie');
   }

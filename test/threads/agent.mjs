@@ -21,7 +21,6 @@ const context = {
 parentPort.on('message', async ({ id, source, argument }) => {
   try {
     // biome-ignore lint/security/noGlobalEval: functions of the test itself, which can't be posted
-    // biome-ignore lint/security/noGlobalEval: it is the test's own function that came as source
     const result = await globalThis.eval(`(${source})`)(context, argument);
     parentPort.postMessage({ id, result });
   } catch (error) {

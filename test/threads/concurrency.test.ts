@@ -8,7 +8,8 @@ import { World, within } from './support.ts';
 const KIB = 1024;
 const THREADS = 4;
 const LANES = 2;
-const RUN_MS = 4000;
+/** For a longer look: PINFOLD_STRESS_MS=20000; a failure tells its PINFOLD_SEED. */
+const RUN_MS = Number(process.env.PINFOLD_STRESS_MS ?? 4000);
 const EIO = 5;
 const ENOSPC = 28;
 
@@ -79,7 +80,7 @@ afterEach(async () => {
 });
 
 /** The next message of each thread; an error of one is everybody's. */
-async function answers(workers: Worker[], what: string): Promise<Message[]> {
+async function answers(workers: Worker[], what: string, ms?: number): Promise<Message[]> {
   return await within(
     Promise.all(
       workers.map(
@@ -95,56 +96,66 @@ async function answers(workers: Worker[], what: string): Promise<Message[]> {
       ),
     ),
     what,
+    ms,
   );
 }
 
 describe('threads with an oracle', () => {
-  test.each(variants)('$name', async ({ options, files, pages, faults }) => {
-    const { cache, fail, heal } = await world.harness({
-      ...options,
-      writebackIntervalMs: 10,
-      dirtyExpireMs: 20,
-    });
-    const pageSize = options.pageSize ?? 4096;
-    const paths = Array.from({ length: files }, (_, n) => world.create(pages * pageSize, `data${n}`));
-    const opened: CachedFile[] = paths.map((path) => cache.openSync(path));
-    expect(files * pages).toBeGreaterThan(8 * cache.stats().frames);
-    const seed = Number(process.env.PINFOLD_SEED ?? (Math.random() * 2 ** 31) | 1);
-    const workers = Array.from({ length: THREADS }, (_, thread) => {
-      const workerData = { handle: cache.handle, paths, pages, thread, threads: THREADS, lanes: LANES };
-      return world.worker('./stress.mjs', { ...workerData, ms: RUN_MS, seed: seed + thread * 7919, faults });
-    });
-    let trouble: NodeJS.Timeout | undefined;
-    if (faults) {
-      const random = (n: number) => Math.floor(Math.random() * n);
-      trouble = setInterval(() => {
-        const call = (['write', 'flush', 'flush', 'read'] as const)[random(4)]!;
-        const errno = call === 'write' && random(2) ? ENOSPC : EIO;
-        fail({ call, errno, after: random(20), times: 1 + random(3), yetDone: random(2) === 0 });
-      }, 40);
-    }
-    try {
-      const done = await answers(workers, `the threads' work (seed ${seed})`);
-      expect(done.every(({ counts }) => Object.keys(counts ?? {}).length > 50)).toBe(true);
+  test.each(variants)(
+    '$name',
+    { timeout: 30_000 + 2 * RUN_MS },
+    async ({ options, files, pages, faults }) => {
+      const { cache, fail, heal } = await world.harness({
+        ...options,
+        writebackIntervalMs: 10,
+        dirtyExpireMs: 20,
+      });
+      const pageSize = options.pageSize ?? 4096;
+      const paths = Array.from({ length: files }, (_, n) => world.create(pages * pageSize, `data${n}`));
+      const opened: CachedFile[] = paths.map((path) => cache.openSync(path));
+      expect(files * pages).toBeGreaterThan(8 * cache.stats().frames);
+      const seed = Number(process.env.PINFOLD_SEED ?? (Math.random() * 2 ** 31) | 1);
+      const workers = Array.from({ length: THREADS }, (_, thread) => {
+        const workerData = { handle: cache.handle, paths, pages, thread, threads: THREADS, lanes: LANES };
+        return world.worker('./stress.mjs', {
+          ...workerData,
+          ms: RUN_MS,
+          seed: seed + thread * 7919,
+          faults,
+        });
+      });
+      let trouble: NodeJS.Timeout | undefined;
       if (faults) {
-        const failed = done.reduce((total, { counts }) => total + (counts?.failed ?? 0), 0);
-        expect(failed, 'calls that failed').toBeGreaterThan(0);
+        const random = (n: number) => Math.floor(Math.random() * n);
+        trouble = setInterval(() => {
+          const call = (['write', 'flush', 'flush', 'read'] as const)[random(4)]!;
+          const errno = call === 'write' && random(2) ? ENOSPC : EIO;
+          fail({ call, errno, after: random(20), times: 1 + random(3), yetDone: random(2) === 0 });
+        }, 40);
       }
-    } finally {
-      clearInterval(trouble);
-      heal();
-    }
-    for (const worker of workers) worker.postMessage('check');
-    await answers(workers, `the last fsync (seed ${seed})`);
-    const stats = cache.stats();
-    expect(stats.reclaims).toBeGreaterThan(0);
-    expect(stats.bounced).toBeGreaterThan(0);
-    expect(stats.flushes).toBeGreaterThan(0);
-    expect([stats.readPins, stats.writePins, stats.dirty, stats.unstable]).toEqual([0, 0, 0, 0]);
-    expect(await violationsWhenQuiet(opened[0]!, () => cache.stats())).toEqual([]);
-    const ends = workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
-    for (const worker of workers) worker.postMessage('end');
-    await within(Promise.all(ends), 'the threads to end');
-    expect(await violationsWhenQuiet(opened[0]!, () => cache.stats())).toEqual([]);
-  });
+      try {
+        const done = await answers(workers, `the threads' work (seed ${seed})`, 20_000 + RUN_MS);
+        expect(done.every(({ counts }) => Object.keys(counts ?? {}).length > 50)).toBe(true);
+        if (faults) {
+          const failed = done.reduce((total, { counts }) => total + (counts?.failed ?? 0), 0);
+          expect(failed, 'calls that failed').toBeGreaterThan(0);
+        }
+      } finally {
+        clearInterval(trouble);
+        heal();
+      }
+      for (const worker of workers) worker.postMessage('check');
+      await answers(workers, `the last fsync (seed ${seed})`);
+      const stats = cache.stats();
+      expect(stats.reclaims).toBeGreaterThan(0);
+      expect(stats.bounced).toBeGreaterThan(0);
+      expect(stats.flushes).toBeGreaterThan(0);
+      expect([stats.readPins, stats.writePins, stats.dirty, stats.unstable]).toEqual([0, 0, 0, 0]);
+      expect(await violationsWhenQuiet(opened[0]!, () => cache.stats())).toEqual([]);
+      const ends = workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
+      for (const worker of workers) worker.postMessage('end');
+      await within(Promise.all(ends), 'the threads to end');
+      expect(await violationsWhenQuiet(opened[0]!, () => cache.stats())).toEqual([]);
+    },
+  );
 });

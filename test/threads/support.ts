@@ -33,16 +33,6 @@ export async function until(condition: () => boolean, what: string, ms = WAIT_MS
   }
 }
 
-/** Blocks this thread until the shared word is `value`. */
-export function blockUntil(words: Int32Array, index: number, value: number, ms = WAIT_MS): void {
-  const end = performance.now() + ms;
-  for (let now = Atomics.load(words, index); now !== value; now = Atomics.load(words, index)) {
-    if (performance.now() > end)
-      throw new Error(`not within ${ms} ms: word ${index} is ${now}, not ${value}`);
-    Atomics.wait(words, index, now, 50);
-  }
-}
-
 /** What a function that runs in another thread gets. */
 export interface AgentContext {
   cache: PageCache;
@@ -55,10 +45,6 @@ export interface AgentContext {
   engineOf: typeof engineOf;
   fsyncSyncWith: typeof fsyncSyncWith;
   layout: typeof layout;
-}
-
-interface AgentError extends Error {
-  code?: string;
 }
 
 interface Waiting {
