@@ -56,11 +56,12 @@ describe('the record of a commit', () => {
 });
 
 describe('what fails a run', () => {
-  const cell = (policy: FsyncPolicy, lies: number) =>
+  const cell = (policy: FsyncPolicy, lies: number, perSecond = 9) =>
     ({
       policy,
       pinnedDirty: 'keep',
       holdMs: 1,
+      arms: { pinned: { perSecond } },
       truth: { checked: 9, lies, recordsOlder: lies, recordsTorn: 0 },
     }) as FsyncCell;
 
@@ -79,5 +80,9 @@ describe('what fails a run', () => {
   test('a control that was never seen to lie, unless a signal cut it short', () => {
     expect(fsyncFailures([cell('skip', 0)], false)).toEqual([expect.stringContaining('check is broken')]);
     expect(fsyncFailures([cell('skip', 0)], true)).toEqual([]);
+  });
+
+  test('nothing: a control that never came to fsync a pinned page', () => {
+    expect(fsyncFailures([cell('skip', 0, 0)], false)).toEqual([]);
   });
 });
