@@ -28,6 +28,7 @@ import {
   fsyncByService,
   fsyncRound,
   type Outcome,
+  openTicket,
   type PinnedPages,
   waitForWritePins,
 } from './protocol/fsync';
@@ -639,12 +640,11 @@ export class CachedFile {
 
   /** One round for this thread's callers, run by a flusher. */
   async #round(): Promise<Outcome> {
-    const { kernel } = this.#attachment;
     const { rounds } = this.#context;
     const joined = rounds.get(this.#id);
-    const ticket = kernel.fileWord(this.#id, L.FILE_ROUND_OPEN);
+    const ticket = openTicket(this.#attachment, this.#id);
     if (joined?.ticket === ticket) return await joined.outcome;
-    const outcome = this.#run(fsyncByService(this.#attachment, this.#id));
+    const outcome = this.#run(fsyncByService(this.#attachment, this.#id, ticket));
     rounds.set(this.#id, { ticket, outcome });
     try {
       return await outcome;

@@ -26,18 +26,20 @@ interface Account {
 /**
  * Makes every write to the file that ended before the call stable, by joining a round; leads one if nobody does. A caller
  * waits for two rounds at most: the one that had closed before it came, and the one it joined. `giveUp` may throw while
- * others are waited for, never while this caller leads: that would fail those who joined it.
+ * others are waited for, never while this caller leads: that would fail those who joined it. `joined` is the ticket of a
+ * caller who came earlier.
  */
 export function* fsyncRound(
   pool: Pool,
   file: FileId,
   pinned: PinnedPages = 'bounce',
   giveUp: () => void = () => {},
+  joined = openTicket(pool, file),
 ): Protocol<Outcome> {
   const { kernel } = pool;
   const { control } = kernel;
   const fileAt = kernel.fileAt(file);
-  let ticket = kernel.load(fileAt + L.FILE_ROUND_OPEN);
+  let ticket = joined;
   for (;;) {
     const seq = kernel.load(fileAt + L.FILE_WAKE);
     const ended = control.roundOutcome(file, ticket);
@@ -51,6 +53,11 @@ export function* fsyncRound(
       else yield* lead(pool, file, pinned);
     } else yield* wait(fileAt + L.FILE_WAKE, seq);
   }
+}
+
+/** The ticket of the round that a caller joins now. */
+export function openTicket({ kernel }: Pool, file: FileId): number {
+  return kernel.fileWord(file, L.FILE_ROUND_OPEN);
 }
 
 /** Leads one round of the file. */
@@ -144,10 +151,17 @@ function* waitForAllWritebacks(pool: Pool, file: FileId): Protocol<void> {
   }
 }
 
-/** Has a round done for this caller, by a flusher if the driver must not block. */
-export function* fsyncByService(pool: Pool, file: FileId): Protocol<Outcome> {
-  const request = { service: serviceClass.flushers, kind: requestKind.round, file, a: 0, b: 0 } as const;
-  return yield* ask(request, () => fsyncRound(pool, file));
+/**
+ * Has a round done for this caller, by a flusher if the driver must not block. The ticket goes along: of the callers whose
+ * requests wait when a round ends that they had joined, none needs another.
+ */
+export function* fsyncByService(
+  pool: Pool,
+  file: FileId,
+  ticket = openTicket(pool, file),
+): Protocol<Outcome> {
+  const request = { service: serviceClass.flushers, kind: requestKind.round, file, a: ticket, b: 0 } as const;
+  return yield* ask(request, () => fsyncRound(pool, file, 'bounce', undefined, ticket));
 }
 
 /** Who holds a write pin on the frame, for people; undefined if nobody does any more. */

@@ -56,16 +56,16 @@ function serve(
   // The caller's handle may be closed meanwhile: the service holds the file open for itself.
   if (control.fileRetain(file) !== 1) return [constants.errno.EBADF, 0, 0, 0];
   try {
-    return attachment.sync.run(protocolFor(attachment, kind, file, a >>> 0));
+    return attachment.sync.run(protocolFor(attachment, kind, file, a));
   } finally {
     if (control.fileRelease(file) === 0) control.ring(1);
   }
 }
 
-function protocolFor(attachment: Attachment, kind: number, file: FileId, index: number): Protocol<Answer> {
-  if (kind === requestKind.fill) return fill(attachment, file, index);
+function protocolFor(attachment: Attachment, kind: number, file: FileId, a: number): Protocol<Answer> {
+  if (kind === requestKind.fill) return fill(attachment, file, a >>> 0);
   if (kind === requestKind.room) return makeRoom(attachment);
-  if (kind === requestKind.round) return fsyncRound(attachment, file);
+  if (kind === requestKind.round) return fsyncRound(attachment, file, 'bounce', undefined, a);
   throw new Error(`no request has kind ${kind}`);
 }
 
