@@ -1,13 +1,15 @@
 // One thread's attachment to a cache: what every layer above needs of the handle.
-import fs from 'node:fs';
 import { threadId } from 'node:worker_threads';
-import { SyncDriver } from './driver/sync';
+import { lifeError, SyncDriver } from './driver/sync';
 import { pinfoldError, show, typeError } from './errors';
-import type { Geometry } from './kernel/geometry';
-import { Kernel, PageBytes } from './kernel/kernel';
+import { FILE_WORKER_ROWS, type Geometry } from './kernel/geometry';
+import { Kernel, type OwnerId, PageBytes } from './kernel/kernel';
 import * as L from './kernel/layout';
+import { References } from './kernel/references';
+import { deadOwners, isCreatorAlive, osThread } from './liveness';
 import type { CheckedOptions } from './options';
 import type { Pool } from './protocol/effects';
+import { recover } from './protocol/recovery';
 import type { Store } from './store/store';
 
 /** What another thread needs to attach. Structured-cloneable: for workerData, postMessage, a piscina task. */
@@ -27,6 +29,8 @@ export interface HandleParts extends PageCacheHandle {
   readonly created: number;
   /** A plan of failures for the store, in tests only. */
   readonly faults?: Int32Array;
+  /** Threads are not known to the system, as where there is no /proc. In tests only. */
+  readonly blind?: boolean;
 }
 
 /** Monotonic ms, the same in every thread of the process. */
@@ -58,18 +62,8 @@ export function checkHandle(handle: unknown): HandleParts {
   return parts;
 }
 
-/** The OS thread and its start time, which tell a living thread from a later one with the same id; zeros where unknown. */
-function osThread(): { tid: number; start: bigint } {
-  try {
-    const tid = Number(fs.readlinkSync('/proc/thread-self').split('/').at(-1));
-    const stat = fs.readFileSync(`/proc/self/task/${tid}/stat`, 'latin1');
-    // Field 22, counted after the command's name, which may hold spaces and parentheses.
-    const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-    return { tid, start: BigInt(start ?? 0) };
-  } catch {
-    return { tid: 0, start: 0n };
-  }
-}
+/** How often at the most somebody looks for dead owners, while threads wait, in ms. */
+const LOOK_GAP_MS = 20;
 
 export type OwnerKind = 'user' | 'flusher' | 'files';
 
@@ -81,6 +75,9 @@ export class Attachment implements Pool {
   readonly options: CheckedOptions;
   readonly store: Store;
   readonly sync: SyncDriver;
+  readonly references: References;
+  /** What else this thread does when it looks around: it may start service threads that are missing. */
+  afterLook: () => void = () => {};
 
   /** Takes a row of the cache. Throws ERR_PINFOLD_CLOSED, ERR_PINFOLD_THREADS. */
   constructor(handle: HandleParts, store: Store, kind: OwnerKind) {
@@ -89,24 +86,51 @@ export class Attachment implements Pool {
     this.options = handle.options;
     this.store = store;
     this.kernel = new Kernel(handle.modules.control, handle.control);
-    if (this.kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) {
-      throw pinfoldError('ERR_PINFOLD_CLOSED', 'the cache is closed');
-    }
+    const life = this.kernel.load(L.HEADER_LIFE);
+    if (life !== L.LIFE_OPEN) throw lifeError(life);
+    if (!isCreatorAlive(this.kernel)) throw lifeError(L.LIFE_GONE);
     const { rows, serviceRows } = handle.geometry;
+    const fileRows = serviceRows - FILE_WORKER_ROWS;
     const [from, to, code] =
       kind === 'user'
         ? [serviceRows, rows, L.KIND_USER]
         : kind === 'flusher'
-          ? [0, serviceRows - 1, L.KIND_FLUSHER]
-          : [serviceRows - 1, serviceRows, L.KIND_FILES];
-    if (!this.kernel.attach(from, to, code, osThread(), threadId)) {
+          ? [0, fileRows, L.KIND_FLUSHER]
+          : [fileRows, serviceRows, L.KIND_FILES];
+    if (!this.kernel.attach(from, to, code, handle.blind ? { tid: 0, start: 0n } : osThread(), threadId)) {
       throw pinfoldError(
         'ERR_PINFOLD_THREADS',
         `${handle.options.maxThreads} threads are attached, the most there may be (maxThreads)`,
       );
     }
     this.bytes = new PageBytes(handle.geometry, handle.modules.bytes, handle.data);
-    this.sync = new SyncDriver(this.kernel, store);
+    this.references = new References(this.kernel);
+    this.sync = new SyncDriver(this.kernel, store, () => this.look(LOOK_GAP_MS));
+  }
+
+  /**
+   * Looks whether owners have died, if nobody did for `gapMs`, and recovers them. Any thread may, also inside a call of its
+   * own that waits for one of them.
+   */
+  look(gapMs: number): void {
+    const { kernel } = this;
+    const now = this.now() | 0;
+    if (kernel.control.lookTry((now - gapMs) | 0, now) === 1) {
+      if (!isCreatorAlive(kernel)) kernel.control.setLife(L.LIFE_GONE);
+      for (const { owner, status, recoverer } of deadOwners(kernel)) {
+        if (kernel.control.recoverBegin(owner, status, recoverer) === 1) this.#recover(owner);
+      }
+    }
+    this.afterLook();
+  }
+
+  #recover(owner: OwnerId): void {
+    try {
+      this.sync.run(recover(this, owner));
+    } catch (error) {
+      this.kernel.control.recoverPause(owner); // for another look: every step can be done again
+      throw error;
+    }
   }
 
   /** Undoes this thread's innermost update: its before-image is laid back if it was published. Drops its pin. */

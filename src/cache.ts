@@ -4,21 +4,25 @@ import serviceSource from 'pinfold:service';
 import bytesWasm from '../build/kernel/bytes.wasm';
 import controlWasm from '../build/kernel/control.wasm';
 import { Attachment, checkHandle, type HandleParts, monotonicMs, type PageCacheHandle } from './attachment';
+import { closeDescriptors } from './descriptors';
 import { AsyncDriver } from './driver/async';
-import { ioError, pinfoldError } from './errors';
+import { lifeError } from './driver/sync';
+import { ioError, pinfoldError, show, typeError } from './errors';
 import { CachedFile, type FileContext } from './file';
 import { geometryOf, initialize } from './kernel/geometry';
 import { describeOwner, type FileId, type FrameId, type Kernel, type OwnerId } from './kernel/kernel';
 import * as L from './kernel/layout';
+import { declareDead, isAlive } from './liveness';
 import { checkPath, openRequest } from './openRequest';
 import { type CacheOptions, checkCacheOptions, checkOpenOptions, type OpenOptions } from './options';
 import { type PageInfo, pagesOf, pathOf } from './pages';
 import { type Answer, ask, type Protocol, serviceClass } from './protocol/effects';
 import { fsyncByService } from './protocol/fsync';
-import type { ServiceData } from './service/serve';
+import { Services } from './services';
 import { type CacheStats, statsOf } from './stats';
 import { fileStore } from './store/file';
 import type { Store } from './store/store';
+import { followWorker, offWorkerEnd, onWorkerEnd } from './threadEnds';
 
 /** What a cache is wired of. The harness wires other things. @internal */
 export interface Wiring {
@@ -30,10 +34,10 @@ export interface Wiring {
 
 const shipped: Wiring = { controlWasm, serviceSource, storeFor: () => fileStore };
 
-/** How long `create` waits for a service thread to come up, in ms. */
-const START_TIMEOUT_MS = 20_000;
-/** How long `close` waits for a service thread to end by itself, in ms. */
-const STOP_TIMEOUT_MS = 5000;
+/** How long `close` waits for service threads that other threads started, in ms. */
+const OTHERS_STOP_MS = 5000;
+/** How often the creator looks whether its service threads look after the cache, in ms. */
+const GUARD_MS = 1000;
 /** How often `close` tries anew because other threads pinned or wrote meanwhile. */
 const CLOSE_ATTEMPTS = 8;
 const PINS_SHOWN = 8;
@@ -61,28 +65,42 @@ export class PageCache {
   readonly handle: PageCacheHandle;
   readonly #attachment: Attachment;
   readonly #driver: AsyncDriver;
-  /** The service threads, in the creator. */
-  readonly #services: readonly Worker[] | undefined;
+  readonly #services: Services;
+  readonly #isCreator: boolean;
+  readonly #guard: NodeJS.Timeout | undefined;
   readonly #context: FileContext;
   readonly #files = new Set<CachedFile>();
   readonly #onExit = () => this.#leave();
+  readonly #onWorkerEnd = (thread: number) => {
+    const { kernel } = this.#attachment;
+    if (declareDead(kernel, thread)) kernel.control.ring(serviceClass.flushers);
+  };
   #closed = false;
   #closing: Promise<void> | undefined;
 
-  private constructor(handle: HandleParts, store: Store, services?: readonly Worker[]) {
+  private constructor(handle: HandleParts, store: Store, services: Services, isCreator: boolean) {
     this.handle = handle;
-    this.#attachment = new Attachment(handle, store, 'user');
-    this.#driver = new AsyncDriver(this.#attachment.kernel);
+    const attachment = new Attachment(handle, store, 'user');
+    this.#attachment = attachment;
+    const { kernel } = attachment;
+    this.#driver = new AsyncDriver(kernel, attachment.options.waitTimeoutMs, () => attachment.look(GUARD_MS));
     this.#services = services;
+    this.#isCreator = isCreator;
     this.#context = {
-      attachment: this.#attachment,
+      attachment,
       driver: this.#driver,
       rounds: new Map(),
       isClosed: () => this.#closed,
       onClose: (file) => this.#files.delete(file),
     };
+    services.keepUp(attachment);
+    attachment.afterLook = () => services.check();
     onThreadEnd(this.#onExit);
-    for (const service of services ?? []) this.#watch(service);
+    onWorkerEnd(this.#onWorkerEnd);
+    if (!isCreator) return;
+    kernel.control.beCreator();
+    // Flushers look for the dead; somebody has to look whether the flushers do.
+    this.#guard = setInterval(() => attachment.look(GUARD_MS), GUARD_MS).unref();
   }
 
   /**
@@ -117,34 +135,14 @@ export class PageCache {
       created: monotonicMs(),
       ...(wiring.faults ? { faults: wiring.faults } : {}),
     };
-    const roles: ServiceData['role'][] = [...Array<'flusher'>(checked.flushers).fill('flusher'), 'files'];
-    const services = roles.map((role) => {
-      const workerData: ServiceData = { handle, role };
-      // The file worker's descriptors are the cache's: they must survive it.
-      const service = new Worker(wiring.serviceSource, {
-        eval: true,
-        execArgv: [], // an inherited --input-type=module or --import would change what the source means
-        workerData,
-        trackUnmanagedFds: false,
-        name: `pinfold ${role}`,
-      });
-      service.on('error', () => {}); // heard by `started`, then by `#watch`; never uncaught in between
-      return service;
-    });
-    try {
-      await Promise.all(services.map(started));
-      return new PageCache(handle, wiring.storeFor(handle), services);
-    } catch (error) {
-      await Promise.all(services.map((service) => service.terminate()));
-      throw error;
-    } finally {
-      for (const service of services) service.unref();
-    }
+    const services = new Services(handle, wiring.serviceSource);
+    await services.startAll();
+    return new PageCache(handle, wiring.storeFor(handle), services, true);
   }
 
   /**
    * Attaches this thread to a cache that another thread created. Throws ERR_PINFOLD_HANDLE, ERR_PINFOLD_CLOSED,
-   * ERR_PINFOLD_THREADS.
+   * ERR_PINFOLD_OWNER_GONE, ERR_PINFOLD_THREADS.
    */
   static attach(handle: PageCacheHandle): PageCache {
     return PageCache.attachWired(handle, shipped);
@@ -153,16 +151,29 @@ export class PageCache {
   /** @internal */
   static attachWired(handle: PageCacheHandle, wiring: Wiring): PageCache {
     const parts = checkHandle(handle);
-    return new PageCache(parts, wiring.storeFor(parts));
+    const services = new Services(parts, wiring.serviceSource);
+    return new PageCache(parts, wiring.storeFor(parts), services, false);
   }
 
-  /** A service thread that ends before the cache does takes the cache with it: calls reject instead of waiting for it. */
-  #watch(service: Worker): void {
-    const ended = () => {
-      if (!this.#closed) this.#attachment.kernel.control.setLife(L.LIFE_CLOSED);
-    };
-    service.on('error', ended);
-    service.on('exit', ended);
+  /**
+   * Recovers what `worker` holds as soon as it has ended. Workers that this thread creates while it is attached are
+   * followed anyway, and where the system tells which threads live (Linux) all dead threads are found. So this is for
+   * workers that were created before, elsewhere than on Linux. Throws ERR_PINFOLD_ARGUMENT if it is no running worker.
+   */
+  adopt(worker: Worker): void {
+    this.#check();
+    if (!(worker instanceof Worker)) {
+      throw typeError('ERR_PINFOLD_ARGUMENT', `adopt needs a Worker, got ${show(worker)}`);
+    }
+    if (worker.threadId < 0) {
+      throw pinfoldError(
+        'ERR_PINFOLD_ARGUMENT',
+        'adopt needs a worker that runs: this one has ended, and which thread it was can no longer be told',
+      );
+    }
+    followWorker(worker, (thread) => {
+      if (!this.#closed) this.#onWorkerEnd(thread);
+    });
   }
 
   // -- files ---------------------------------------------------------------------------------------------------------
@@ -185,7 +196,7 @@ export class PageCache {
     const checked = checkOpenOptions(options);
     const { sync } = this.#attachment;
     const request = sync.run(openRequest(this.#attachment, checkPath(path), checked));
-    return this.#opened(path, checked, sync.ask(request));
+    return this.#opened(path, checked, sync.ask(request, this.#attachment.options.waitTimeoutMs));
   }
 
   #opened(path: string, options: Required<OpenOptions>, [errno, id]: Answer): CachedFile {
@@ -203,6 +214,7 @@ export class PageCache {
       );
     }
     if (errno !== 0) throw ioError(`'${path}' could not be opened`, errno, 'open', path);
+    this.#attachment.references.received(id as FileId);
     const file = new CachedFile(this.#context, id as FileId, path, options);
     this.#files.add(file);
     return file;
@@ -231,7 +243,7 @@ export class PageCache {
    */
   async close(): Promise<void> {
     if (this.#closed) return;
-    if (this.#services === undefined) return this.detach();
+    if (!this.#isCreator) return this.detach();
     this.#closing ??= this.#closeAll().finally(() => {
       this.#closing = undefined;
     });
@@ -241,7 +253,7 @@ export class PageCache {
   /** Ends this thread's attachment; its file handles are closed. Throws ERR_PINFOLD_BUSY if this thread holds pins. */
   detach(): void {
     if (this.#closed) return;
-    if (this.#services !== undefined) {
+    if (this.#isCreator) {
       throw pinfoldError(
         'ERR_PINFOLD_ARGUMENT',
         'the creator of a cache does not detach: it closes the cache',
@@ -261,23 +273,36 @@ export class PageCache {
     this.#leave();
   }
 
-  /** Gives up what this thread holds and its row. */
-  #leave(): void {
+  /** Gives up what this thread holds and its row. `life`: what becomes of the cache if this thread created it. */
+  #leave(life: number = L.LIFE_GONE): void {
     if (this.#closed) return;
     for (const file of this.#files) file.closeSync();
     this.#closed = true;
     leaving.delete(this.#onExit);
+    offWorkerEnd(this.#onWorkerEnd);
+    clearInterval(this.#guard);
     this.#driver.stop();
     const { kernel } = this.#attachment;
     while (kernel.control.updateDepth() > 0) this.#attachment.undoUpdate();
-    kernel.control.dropUndoFrames();
+    kernel.control.dropUndoFrames(kernel.owner);
     kernel.dropReadPins();
+    if (this.#isCreator) kernel.control.setLife(life); // before its row is free: else others would take it for dead
     // Something may still store into what is write-pinned: a read of this thread's that has not landed. So those pins are
-    // dropped by a service thread, once this thread is gone.
-    if (kernel.holdsPins) kernel.control.leave();
+    // dropped by a service thread, once this thread is gone. The same goes for what calls under way have asked for.
+    if (kernel.holdsPins || this.#driver.pending > 0) kernel.control.leave();
     else kernel.control.detach();
     kernel.control.ring(serviceClass.flushers);
-    if (this.#services !== undefined) kernel.control.setLife(L.LIFE_CLOSED);
+    if (!this.#isCreator && kernel.load(L.HEADER_LIFE) === L.LIFE_GONE) this.#bury();
+  }
+
+  /** The creator is gone, and its file worker with it: the last thread to leave closes the descriptors. */
+  #bury(): void {
+    const { kernel, geometry } = this.#attachment;
+    for (const owner of kernel.owners()) {
+      if (kernel.status(owner) === L.ROW_LIVE && isAlive(kernel, owner)) return;
+    }
+    if (kernel.control.bury() !== 1) return;
+    for (let file = 0; file < geometry.files; file++) closeDescriptors(kernel, file as FileId);
   }
 
   async #closeAll(): Promise<void> {
@@ -285,6 +310,7 @@ export class PageCache {
     for (let attempt = 1; ; attempt++) {
       refuseLivePins(kernel);
       await this.#syncAll();
+      kernel.control.freeOrphans();
       kernel.control.setLife(L.LIFE_CLOSING); // from here on nothing is brought in, and nobody attaches
       if (this.#evictAll()) break;
       kernel.control.setLife(L.LIFE_OPEN); // somebody pinned or wrote meanwhile
@@ -293,8 +319,21 @@ export class PageCache {
         throw pinfoldError('ERR_PINFOLD_BUSY', 'not closed: other threads go on writing. Stop them first');
       }
     }
-    this.#leave();
-    await Promise.all(this.#services!.map(stopped));
+    this.#leave(L.LIFE_CLOSED);
+    await this.#services.stopped();
+    await this.#closeDescriptors();
+  }
+
+  /** The file worker has closed them, unless it died and nobody replaced it any more. */
+  async #closeDescriptors(): Promise<void> {
+    const { kernel, geometry } = this.#attachment;
+    const end = performance.now() + OTHERS_STOP_MS;
+    const runs = (row: number) =>
+      kernel.status(row) !== L.ROW_FREE && isAlive(kernel, row as OwnerId) && performance.now() < end;
+    for (let row = 0; row < geometry.serviceRows; row++) {
+      while (runs(row)) await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    for (let file = 0; file < geometry.files; file++) closeDescriptors(kernel, file as FileId);
   }
 
   async #syncAll(): Promise<void> {
@@ -325,6 +364,8 @@ export class PageCache {
   #check(): void {
     if (this.#closed)
       throw pinfoldError('ERR_PINFOLD_CLOSED', 'this thread has closed or detached its cache');
+    const life = this.#attachment.kernel.load(L.HEADER_LIFE);
+    if (life >= L.LIFE_CLOSED) throw lifeError(life);
   }
 }
 
@@ -351,37 +392,4 @@ function describePins(kernel: Kernel, owner: OwnerId): string {
   });
   const rest = pins.length > PINS_SHOWN ? `, and ${pins.length - PINS_SHOWN} more` : '';
   return `${describeOwner(kernel, owner)} holds ${pins.length} pins: ${shown.join(', ')}${rest}`;
-}
-
-/** Resolves when the service thread has attached. */
-function started(service: Worker): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => fail(new Error(`no answer within ${START_TIMEOUT_MS} ms`)),
-      START_TIMEOUT_MS,
-    );
-    const fail = (cause: unknown) => {
-      clearTimeout(timer);
-      reject(pinfoldError('ERR_PINFOLD_THREADS', 'a service thread did not start', cause));
-    };
-    service.once('error', fail);
-    service.once('message', () => {
-      clearTimeout(timer);
-      service.off('error', fail);
-      resolve();
-    });
-  });
-}
-
-/** Resolves when the service thread has ended, which it does by itself; if not, it is ended. */
-function stopped(service: Worker): Promise<void> {
-  if (service.threadId < 0) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => service.terminate(), STOP_TIMEOUT_MS);
-    service.ref();
-    service.once('exit', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

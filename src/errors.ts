@@ -10,6 +10,8 @@ export type PinfoldErrorCode =
   | 'ERR_PINFOLD_RANGE'
   /** The cache, the file handle or this thread's attachment is closed. */
   | 'ERR_PINFOLD_CLOSED'
+  /** The thread that created the cache has ended, and the cache with it. */
+  | 'ERR_PINFOLD_OWNER_GONE'
   /** The handle was opened with mode 'r'. */
   | 'ERR_PINFOLD_READ_ONLY'
   /** A call of the operating system failed: `cause` says which and how. Nothing that was written is lost. */
@@ -32,7 +34,7 @@ export type PinfoldErrorCode =
   | 'ERR_PINFOLD_FILES'
   /** `fsync` with policy 'block' waited longer than its timeout for a write pin; the message names its holder. */
   | 'ERR_PINFOLD_PIN_TIMEOUT'
-  /** The caller's timeout passed. The work goes on. */
+  /** The caller's timeout passed, or other threads' work took longer than `waitTimeoutMs`. The work goes on. */
   | 'ERR_PINFOLD_TIMEOUT'
   /** The caller's signal was aborted; `cause` is its reason. The work goes on. */
   | 'ERR_PINFOLD_ABORTED'

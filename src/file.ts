@@ -1,7 +1,7 @@
 import type { Attachment } from './attachment';
 import { copyOut } from './copyOut';
 import { type AsyncDriver, bounded } from './driver/async';
-import { closedError } from './driver/sync';
+import { lifeError } from './driver/sync';
 import { ioError, pinfoldError, rangeError, show, typeError } from './errors';
 import {
   type Control,
@@ -18,11 +18,12 @@ import {
   checkUpdateRange,
   type FsyncOptions,
   type OpenOptions,
+  UPDATE_TIMEOUT_MS,
   type UpdateRange,
 } from './options';
 import { Page } from './page';
 import { type CopyPart, copyWhole } from './protocol/copy';
-import { type Protocol, serviceClass } from './protocol/effects';
+import { Patience, type Protocol, serviceClass } from './protocol/effects';
 import { acquire, bringIn, bringInMissed, pinError, waitForClaim } from './protocol/fill';
 import {
   fsyncByService,
@@ -32,7 +33,16 @@ import {
   type PinnedPages,
   waitForWritePins,
 } from './protocol/fsync';
-import { prepareUpdate, waitForUpdate } from './protocol/update';
+import { overRatio, pagesBetweenLooks, throttle } from './protocol/throttle';
+import { truncateByService } from './protocol/truncate';
+import {
+  beginUpdate,
+  prepareUpdate,
+  reentrant,
+  updateError,
+  waitForCut,
+  waitForUpdate,
+} from './protocol/update';
 
 /** What an fsync did. Callers who came together share one round: they get the same figures. */
 export interface SyncReport {
@@ -56,18 +66,18 @@ export interface FileContext {
   readonly onClose: (file: CachedFile) => void;
 }
 
-/** How long a write waits for an update of its page, in ms. */
-const UPDATE_TIMEOUT_MS = 10_000;
 /** How often a page is copied in vain before other updates are kept from it. */
 const COPY_TRIES = 16;
 /** How often a view is tried before it reads a pinned page instead. */
 const VIEW_TRIES = 8;
 /** Page indexes are 32-bit: files up to 16 TiB with pages of 4 KiB. */
 const PAGES_MAX = 2 ** 32;
+/** If nobody has looked for the dead for so long, a call that is slow anyway does, in ms. */
+const LOOK_MS = 1000;
 /** Fills that one prefetch has under way at a time. */
 const PREFETCH_WIDTH = 8;
-/** A writer rings for flushers once in so many pages. */
-const RING_EVERY = 64;
+/** What a write's update comes to if a truncate under way had made the size final that it wanted to raise. */
+const REFUSED = -1;
 
 /** An open file of the cache, for the thread that opened it. Other threads open it for themselves and share its pages. */
 export class CachedFile {
@@ -85,7 +95,11 @@ export class CachedFile {
   #closed = false;
   /** Errors from outside of rounds that this handle has told of. */
   #errorsSeen: number;
-  #sinceRing = 0;
+  /** Pages dirtied by this handle since it looked at the limits; and how many it dirties between two looks. */
+  #sinceLook = 0;
+  readonly #lookEvery: number;
+  #lastRange: UpdateRange | undefined;
+  #lastChecked: CheckedRange;
   readonly #wholePage: CheckedRange;
   readonly #namedRange: CheckedRange;
 
@@ -100,8 +114,11 @@ export class CachedFile {
     this.path = path;
     this.mode = options.mode;
     this.pageSize = this.#attachment.geometry.pageSize;
-    this.#wholePage = { offset: 0, length: this.pageSize, timeout: UPDATE_TIMEOUT_MS, named: false };
-    this.#namedRange = { ...this.#wholePage, named: true };
+    this.#lookEvery = pagesBetweenLooks(this.#attachment);
+    const whole = { offset: 0, length: this.pageSize, timeout: UPDATE_TIMEOUT_MS };
+    this.#wholePage = { ...whole, named: false, extends: false };
+    this.#lastChecked = this.#wholePage;
+    this.#namedRange = { ...whole, named: true, extends: true };
     this.#errorsSeen = this.#attachment.kernel.fileWord(id, L.FILE_ERROR_SEQ);
   }
 
@@ -228,17 +245,29 @@ export class CachedFile {
    * ERR_PINFOLD_READ_ONLY, ERR_PINFOLD_PIN_LIMIT, ERR_PINFOLD_FULL, ERR_PINFOLD_IO.
    */
   pinSync(index: number, mode: 'read' | 'write' = 'read'): Page {
+    if (mode === 'write' && ++this.#sinceLook >= this.#lookEvery) this.#paceSync();
     const slot = this.#pinHit(index, mode);
     if (slot !== undefined) return new Page(this.#attachment, slot, index, mode);
     const acquired = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, mode));
-    return new Page(this.#attachment, acquired, index, mode);
+    return new Page(this.#attachment, this.#withinFile(acquired, index), index, mode);
   }
 
   /** As `pinSync`; a page that is not in the cache is brought in by a service thread. */
   async pin(index: number, mode: 'read' | 'write' = 'read'): Promise<Page> {
-    const slot =
-      this.#pinHit(index, mode) ?? (await this.#run(acquire(this.#attachment, this.#id, index, mode)));
-    return new Page(this.#attachment, slot, index, mode);
+    if (mode === 'write' && ++this.#sinceLook >= this.#lookEvery && this.#isPaced()) {
+      await this.#run(throttle(this.#attachment, this.#id));
+    }
+    const hit = this.#pinHit(index, mode);
+    if (hit !== undefined) return new Page(this.#attachment, hit, index, mode);
+    const slot = await this.#run(acquire(this.#attachment, this.#id, index, mode));
+    return new Page(this.#attachment, this.#withinFile(slot, index), index, mode);
+  }
+
+  /** The pin just taken on a page that was brought in; a truncate may have cut the file before that: then it is dropped. */
+  #withinFile(slot: PinSlot, index: number): PinSlot {
+    if (index * this.pageSize < this.#attachment.kernel.size(this.#id)) return slot;
+    this.#control.unpin(slot, 0);
+    throw this.#badIndex(index);
   }
 
   /** Pins a page that is in the cache; undefined if it is not, or is just being brought in. */
@@ -256,14 +285,12 @@ export class CachedFile {
     const control = this.#control;
     const slot = control.pin(this.#id, index | 0);
     if (slot >= 0) {
-      if (mode === 'read' || control.makeWritePin(slot) === 0) return slot;
+      const status = mode === 'read' ? 0 : control.makeWritePin(slot);
+      if (status === 0) return slot;
       control.unpin(slot, 0);
-      throw pinfoldError(
-        'ERR_PINFOLD_PIN_COUNT',
-        `page ${index} has 1,023 write pins: no more can be counted`,
-      );
+      if (status !== L.GONE) throw pinError(this.#attachment, index, L.PIN_COUNT_FULL, 'write');
     }
-    if (slot === L.MISS || slot === L.BUSY) {
+    if (slot >= 0 || slot === L.MISS || slot === L.BUSY) {
       this.#checkIndex(index); // a page in the cache is within the file; only now is the size worth a look
       return undefined;
     }
@@ -278,7 +305,11 @@ export class CachedFile {
     checkBytes('target', target);
     checkPosition(position);
     const length = this.#readable(target, position);
-    for (let done = 0; done < length; ) done += this.#readPage(target, done, length, position + done);
+    for (let done = 0; done < length; ) {
+      const n = this.#readPage(target, done, length, position + done);
+      if (n === 0) return done;
+      done += n;
+    }
     return length;
   }
 
@@ -293,7 +324,9 @@ export class CachedFile {
       // Under a pin, so that nothing of it can miss or wait in place.
       const slot = await this.#run(acquire(this.#attachment, this.#id, index, 'read'));
       try {
-        done += this.#readPage(target, done, length, position + done);
+        const n = this.#readPage(target, done, length, position + done);
+        if (n === 0) return done;
+        done += n;
       } finally {
         this.#control.unpin(slot, 0);
       }
@@ -313,7 +346,7 @@ export class CachedFile {
     return length;
   }
 
-  /** Copies what one page has of the range: the bytes copied. */
+  /** Copies what one page has of the range: the bytes copied; 0 if a truncate has made the file end before them. */
   #readPage(target: Uint8Array, done: number, length: number, position: number): number {
     const index = Math.floor(position / this.pageSize);
     const from = position - index * this.pageSize;
@@ -322,6 +355,7 @@ export class CachedFile {
     for (let tries = 0; tries < VIEW_TRIES; tries++) {
       const frame = control.viewOpen(this.#id, index | 0);
       if (frame < 0) {
+        if (frame === L.MISS && position >= this.#attachment.kernel.size(this.#id)) return 0;
         this.#viewMissed(index, frame);
         continue;
       }
@@ -340,15 +374,13 @@ export class CachedFile {
   writeSync(source: Uint8Array, position: number): number {
     this.#checkWrite(source, position);
     const total = source.length;
-    const tail = total > 0 ? this.#tailBefore(position) : undefined;
-    if (tail !== undefined) {
-      this.#beginSync(tail, this.#namedRange);
-      this.#zeroTail(tail, position);
-    }
+    if (total > 0) this.#zeroGapSync(position);
     for (let done = 0; done < total; ) {
       const { index, range } = this.#partOf(total, done, position + done);
-      this.#beginSync(index, range);
-      done += this.#writePart(range, source, done, position + done);
+      const at = done;
+      done += this.#extendingSync(index, range, (frame) =>
+        this.#writePart(frame, range, source, at, position + at),
+      );
     }
     return total;
   }
@@ -357,16 +389,73 @@ export class CachedFile {
   async write(source: Uint8Array, position: number): Promise<number> {
     this.#checkWrite(source, position);
     const total = source.length;
-    const tail = total > 0 ? this.#tailBefore(position) : undefined;
-    if (tail !== undefined) {
-      await this.#begin(tail, this.#namedRange, () => this.#zeroTail(tail, position));
-    }
+    if (total > 0) await this.#zeroGap(position);
     for (let done = 0; done < total; ) {
       const { index, range } = this.#partOf(total, done, position + done);
       const at = done;
-      done += await this.#begin(index, range, () => this.#writePart(range, source, at, position + at));
+      done += await this.#begin(index, range, (frame) =>
+        this.#writePart(frame, range, source, at, position + at),
+      );
     }
     return total;
+  }
+
+  /**
+   * Gives the file a size, in bytes. Cutting drops the pages beyond it at once, also those that are pinned: such a pin still
+   * holds its bytes, which belong to no file any more. Extending adds zeros. The new size is on stable storage when an
+   * `fsync` called afterwards resolves. Throws ERR_PINFOLD_UPDATE_TIMEOUT if an update of the new last page does not end,
+   * ERR_PINFOLD_IO if the system refuses: then the file is as it was, and nothing is lost.
+   */
+  truncateSync(size: number): void {
+    this.#checkTruncate(size);
+    if (size <= this.size) {
+      this.#attachment.sync.run(this.#cut(size));
+      return;
+    }
+    this.#zeroGapSync(size);
+    const { index, range } = this.#partOf(1, 0, size - 1);
+    this.#extendingSync(index, range, (frame) => this.#change(frame, range, size, () => 0));
+  }
+
+  /** As `truncateSync`; the work is done by a service thread. */
+  async truncate(size: number): Promise<void> {
+    this.#checkTruncate(size);
+    if (size <= this.size) {
+      await this.#run(this.#cut(size));
+      return;
+    }
+    await this.#zeroGap(size);
+    const { index, range } = this.#partOf(1, 0, size - 1);
+    await this.#begin(index, range, (frame) => this.#change(frame, range, size, () => 0));
+  }
+
+  #cut(size: number): Protocol<void> {
+    return truncateByService(this.#attachment, this.#id, size, this.path, UPDATE_TIMEOUT_MS);
+  }
+
+  #checkTruncate(size: number): void {
+    this.#checkLife();
+    this.#checkWriteMode('write');
+    if (typeof size !== 'number') {
+      throw typeError('ERR_PINFOLD_ARGUMENT', `size must be a number of bytes, got ${show(size)}`);
+    }
+    const most = Math.min(Number.MAX_SAFE_INTEGER, PAGES_MAX * this.pageSize);
+    if (!Number.isSafeInteger(size) || size < 0 || size > most) {
+      throw rangeError('ERR_PINFOLD_RANGE', `size must be a whole number from 0 to ${most}, got ${show(size)}`);
+    }
+  }
+
+  /** Zeroes the rest of the file's last page if what is about to be written leaves a gap behind it. */
+  #zeroGapSync(position: number): void {
+    const tail = this.#tailBefore(position);
+    if (tail === undefined) return;
+    this.#extendingSync(tail, this.#namedRange, (frame) => this.#zeroTail(frame, tail, position));
+  }
+
+  async #zeroGap(position: number): Promise<void> {
+    const tail = this.#tailBefore(position);
+    if (tail === undefined) return;
+    await this.#begin(tail, this.#namedRange, (frame) => this.#zeroTail(frame, tail, position));
   }
 
   /** The page that holds the file's end, if a write at `position` leaves a gap behind it. */
@@ -379,16 +468,19 @@ export class CachedFile {
    * Zeroes the page of the update just begun from the file's end on, as far as the gap before `position` goes: a write
    * pin may have left bytes there. The end is read now, under UPDATING: another thread may have extended the file.
    */
-  #zeroTail(index: number, position: number): void {
+  #zeroTail(frame: FrameId, index: number, position: number): number {
     const size = this.#attachment.kernel.size(this.#id);
     const start = index * this.pageSize;
     const end = Math.min(position, start + this.pageSize);
-    if (size >= end) {
+    if (size >= end || size < start) {
       this.#control.updateAbort();
-      return;
+      return 0;
     }
     const range = { ...this.#namedRange, offset: size - start, length: end - size };
-    this.#change(range, end, (page) => page.fill(0, size - start, end - start));
+    return this.#change(frame, range, end, (page) => {
+      page.fill(0, size - start, end - start);
+      return 0;
+    });
   }
 
   /** The part of a write of `total` bytes, `done` of them done, that falls on one page. */
@@ -396,19 +488,39 @@ export class CachedFile {
     const index = Math.floor(position / this.pageSize);
     const offset = position - index * this.pageSize;
     const length = Math.min(this.pageSize - offset, total - done);
-    return { index, range: { offset, length, timeout: UPDATE_TIMEOUT_MS, named: true } };
+    return { index, range: { offset, length, timeout: UPDATE_TIMEOUT_MS, named: true, extends: true } };
   }
 
-  /** Fills the range of the update just begun from the source, and commits it: the bytes written. */
-  #writePart(range: CheckedRange, source: Uint8Array, done: number, position: number): number {
+  /** Fills the range of the update just begun from the source, and commits it: the bytes written, or REFUSED. */
+  #writePart(
+    frame: FrameId,
+    range: CheckedRange,
+    source: Uint8Array,
+    done: number,
+    position: number,
+  ): number {
     const { offset, length } = range;
-    return this.#change(range, position + length, (page) => {
+    return this.#change(frame, range, position + length, (page) => {
       if (done + length > source.length) {
         throw typeError('ERR_PINFOLD_ARGUMENT', 'source was detached or shrunk while it was being written');
       }
       page.set(length === source.length ? source : source.subarray(done, done + length), offset);
       return length;
     });
+  }
+
+  /** Does an update that may extend the file, in place: again, if a truncate came between. */
+  #extendingSync(index: number, range: CheckedRange, work: (frame: FrameId) => number): number {
+    for (;;) {
+      if (++this.#sinceLook >= this.#lookEvery) this.#paceSync();
+      const result = work(this.#beginSync(index, range));
+      if (result !== REFUSED) return result;
+      this.#attachment.sync.run(waitForCut(this.#attachment, this.#id, this.#patienceForCut()));
+    }
+  }
+
+  #patienceForCut(): Patience {
+    return new Patience(this.#attachment, 'a truncate');
   }
 
   // -- update --------------------------------------------------------------------------------------------------------
@@ -426,9 +538,10 @@ export class CachedFile {
     arg?: A,
     range?: UpdateRange,
   ): T {
-    const checked = this.#checkUpdate(index, range);
-    this.#beginSync(index, checked);
-    return this.#update(checked, fn, arg as A);
+    if (this.#closed || this.mode === 'r' || !isPageIndex(index)) this.#refuseUpdate(index);
+    const checked = this.#rangeOf(range);
+    if (++this.#sinceLook >= this.#lookEvery) this.#paceSync();
+    return this.#update(this.#beginSync(index, checked), checked, fn, arg as A);
   }
 
   /** As `updateSync`; a page that is not in the cache is brought in by a service thread. */
@@ -438,120 +551,159 @@ export class CachedFile {
     arg?: A,
     range?: UpdateRange,
   ): Promise<T> {
-    const checked = this.#checkUpdate(index, range);
-    return await this.#begin(index, checked, () => this.#update(checked, fn, arg as A));
+    if (this.#closed || this.mode === 'r' || !isPageIndex(index)) this.#refuseUpdate(index);
+    const checked = this.#rangeOf(range);
+    this.#checkIndex(index);
+    return await this.#begin(index, checked, (frame) => this.#update(frame, checked, fn, arg as A));
   }
 
-  #checkUpdate(index: number, range: UpdateRange | undefined): CheckedRange {
+  /** The range, checked. One that was checked by the last call, and has not changed, is taken as it is. */
+  #rangeOf(range: UpdateRange | undefined): CheckedRange {
+    if (range === undefined) return this.#wholePage;
+    const last = this.#lastChecked;
+    const { offset, length, timeout } = range;
+    const same = range === this.#lastRange && offset === last.offset && length === last.length;
+    if (same && timeout === undefined) return last;
+    const checked = checkUpdateRange(range, this.pageSize);
+    // Only a range of nothing but two numbers: a timeout may have changed unseen.
+    if (timeout === undefined && offset === checked.offset && length === checked.length) {
+      this.#lastRange = range;
+      this.#lastChecked = checked;
+    }
+    return checked;
+  }
+
+  #refuseUpdate(index: number): never {
     this.#check();
     this.#checkWriteMode('write');
-    this.#checkIndex(index);
-    return range === undefined ? this.#wholePage : checkUpdateRange(range, this.pageSize);
-  }
-
-  /** Begins an update in place: UPDATING is this thread's when it returns. */
-  #beginSync(index: number, range: CheckedRange): void {
-    const attachment = this.#attachment;
-    const level = this.#control.updateDepth();
-    let slot =
-      level < L.UPDATES && this.#control.undoFrame(level) >= 0
-        ? this.#control.pin(this.#id, index | 0)
-        : L.MISS;
-    if (slot < 0) slot = attachment.sync.run(prepareUpdate(attachment, this.#id, index));
-    let status = this.#control.updateBegin(slot as PinSlot);
-    if (status === L.BUSY) {
-      const end = performance.now() + range.timeout;
-      do {
-        const frame = attachment.kernel.out(0) as FrameId;
-        this.#waitForUpdate(slot as PinSlot, frame, index, end, range.timeout);
-        status = this.#control.updateBegin(slot as PinSlot);
-      } while (status === L.BUSY);
-    }
-    this.#begun(slot as PinSlot, status, index, range);
-  }
-
-  #waitForUpdate(slot: PinSlot, frame: FrameId, index: number, end: number, timeout: number): void {
-    try {
-      this.#attachment.sync.run(waitForUpdate(this.#attachment, frame, index, end, timeout));
-    } catch (error) {
-      this.#control.unpin(slot, 0);
-      throw error;
-    }
-  }
-
-  /** Begins an update on an event loop and does `work` at once: UPDATING spans no turn of it, not even a microtask. */
-  async #begin<T>(index: number, range: CheckedRange, work: () => T): Promise<T> {
-    const attachment = this.#attachment;
-    const end = performance.now() + range.timeout;
-    for (;;) {
-      const slot = await this.#run(prepareUpdate(attachment, this.#id, index));
-      const status = this.#control.updateBegin(slot);
-      if (status !== L.BUSY) {
-        this.#begun(slot, status, index, range);
-        return work();
-      }
-      const frame = attachment.kernel.out(0) as FrameId;
-      try {
-        await this.#run(waitForUpdate(attachment, frame, index, end, range.timeout));
-      } finally {
-        this.#control.unpin(slot, 0);
-      }
-    }
-  }
-
-  /** What the beginning of an update came to: returns, or drops the pin and throws. */
-  #begun(slot: PinSlot, status: number, index: number, range: CheckedRange): void {
-    if (status >= 0) {
-      if (range.named || this.#attachment.kernel.out(1) === 0) return;
-      this.#control.updateAbort();
-      throw pinfoldError(
-        'ERR_PINFOLD_RANGE_REQUIRED',
-        `page ${index} has write pins: an update must name the range that it changes ({ offset, length })`,
-      );
-    }
-    this.#control.unpin(slot, 0);
-    if (status === L.REENTRANT) throw reentrant('update', index);
-    if (status === L.TOO_DEEP) {
-      throw pinfoldError('ERR_PINFOLD_CALLBACK', `updates nest ${L.UPDATES} deep at the most`);
-    }
     throw this.#badIndex(index);
   }
 
-  /**
-   * Publishes the before-image of the update just begun, lets `change` change the page's bytes, and commits. Whatever is
-   * thrown on the way undoes it. `size`: what the file's size must be at least afterwards.
-   */
-  #change<T>({ offset, length }: CheckedRange, size: number, change: (page: Uint8Array) => T): T {
-    const { kernel } = this.#attachment;
-    const level = this.#control.updateDepth() - 1;
+  /** Begins an update in place: its page's frame, with UPDATING and a pin this thread's, and its undo frame in OUT[2]. */
+  #beginSync(index: number, range: CheckedRange): FrameId {
+    const frame = this.#control.updateOpen(this.#id, index | 0);
+    if (frame >= 0) {
+      if (!range.named && this.#attachment.kernel.out(1) !== 0) this.#refuseUnnamed(index);
+      return frame;
+    }
+    if (!range.extends) this.#checkIndex(index);
+    const attachment = this.#attachment;
+    const level = attachment.sync.run(beginUpdate(attachment, this.#id, index, range.timeout));
+    this.#checkBegun(index, range);
+    return attachment.kernel.frameOfUpdate(level);
+  }
+
+  /** Begins an update on an event loop and does `work` at once: UPDATING spans no turn of it, not even a microtask. */
+  async #begin<T>(index: number, range: CheckedRange, work: (frame: FrameId) => T): Promise<T> {
+    const attachment = this.#attachment;
+    const end = performance.now() + range.timeout;
+    for (;;) {
+      if (++this.#sinceLook >= this.#lookEvery && this.#isPaced())
+        await this.#run(throttle(attachment, this.#id));
+      const slot = await this.#run(prepareUpdate(attachment, this.#id, index));
+      const status = this.#control.updateBegin(slot);
+      if (status >= 0) {
+        this.#checkBegun(index, range);
+        const result = work(attachment.kernel.frameOfUpdate(status));
+        if (!range.extends || result !== REFUSED) return result;
+        await this.#run(waitForCut(attachment, this.#id, this.#patienceForCut()));
+        continue;
+      }
+      const frame = attachment.kernel.out(0) as FrameId;
+      try {
+        if (status === L.BUSY) await this.#run(waitForUpdate(attachment, frame, index, end, range.timeout));
+      } finally {
+        this.#control.unpin(slot, 0);
+      }
+      if (status === L.BUSY) continue;
+      if (status !== L.GONE) throw updateError(status, index);
+      if (!range.extends) this.#checkIndex(index); // cut off by a truncate since the lookup
+    }
+  }
+
+  /** Whether the update that was begun the general way may go on; else it is undone. */
+  #checkBegun(index: number, range: CheckedRange): void {
+    if (!range.named && this.#attachment.kernel.out(1) !== 0) this.#refuseUnnamed(index);
+    if (!range.extends && index * this.pageSize >= this.#attachment.kernel.size(this.#id)) {
+      this.#control.updateAbort();
+      throw this.#badIndex(index);
+    }
+  }
+
+  #refuseUnnamed(index: number): never {
+    this.#control.updateAbort();
+    throw pinfoldError(
+      'ERR_PINFOLD_RANGE_REQUIRED',
+      `page ${index} has write pins: an update must name the range that it changes ({ offset, length })`,
+    );
+  }
+
+  /** Runs the user's function in the update just begun, and commits it. Whatever is thrown on the way undoes it. */
+  #update<T, A>(frame: FrameId, range: CheckedRange, fn: (bytes: Uint8Array, arg: A) => T, arg: A): T {
+    const { offset, length } = range;
+    const packed = (offset << 16) | (length - 1);
+    const bytes = this.#bytes;
+    const control = this.#control;
     let result: T;
     try {
-      const frame = kernel.frameOfUpdate(level);
-      this.#bytes.copyRange(frame, this.#control.undoFrame(level), offset, length);
-      this.#control.updatePublish((offset << 16) | (length - 1), size | 0, Math.floor(size / 2 ** 32));
+      bytes.copyRange(frame, this.#undoFrame(), offset, length);
+      control.updatePublish(packed, 0, 0);
+      result = fn(bytes.part(frame, packed), arg);
+      if (isThenable(result)) throw notSynchronous('update');
+    } catch (error) {
+      this.#attachment.undoUpdate();
+      throw error;
+    }
+    control.updateCommit();
+    return result;
+  }
+
+  /**
+   * As `#update` for a write's part: `change` gets the whole page. `size`: what the file's size must be at least
+   * afterwards. REFUSED if a truncate has made the size final: undone, to be made again.
+   */
+  #change(
+    frame: FrameId,
+    { offset, length }: CheckedRange,
+    size: number,
+    change: (page: Uint8Array) => number,
+  ): number {
+    const control = this.#control;
+    let result: number;
+    try {
+      this.#bytes.copyRange(frame, this.#undoFrame(), offset, length);
+      control.updatePublish((offset << 16) | (length - 1), size | 0, Math.floor(size / 2 ** 32));
       result = change(this.#bytes.of(frame));
     } catch (error) {
       this.#attachment.undoUpdate();
       throw error;
     }
-    this.#control.updateCommit();
-    this.#ringSometimes();
-    return result;
+    if (control.updateCommit() === 1) return result;
+    this.#attachment.undoUpdate();
+    return REFUSED;
   }
 
-  #update<T, A>(range: CheckedRange, fn: (bytes: Uint8Array, arg: A) => T, arg: A): T {
-    const { offset, length } = range;
-    return this.#change(range, 0, (page) => {
-      const result = fn(length === this.pageSize ? page : page.subarray(offset, offset + length), arg);
-      if (isThenable(result)) throw notSynchronous('update');
-      return result;
-    });
+  /** The undo frame of the update just begun: OUT[2], as long as no other call of the kernel came between. */
+  #undoFrame(): FrameId {
+    return this.#attachment.kernel.out(2) as FrameId;
   }
 
-  #ringSometimes(): void {
-    if (++this.#sinceRing < RING_EVERY) return;
-    this.#sinceRing = 0;
-    this.#control.ring(serviceClass.flushers); // they look whether the background limit is passed
+  // -- pacing --------------------------------------------------------------------------------------------------------
+
+  /** Now and then: rings for flushers above the background limit; true above the limit where a writer cleans some itself. */
+  #isPaced(): boolean {
+    const attachment = this.#attachment;
+    const { dirtyBackgroundRatio, dirtyRatio } = attachment.options;
+    this.#sinceLook = 0;
+    if (!overRatio(attachment, dirtyBackgroundRatio)) return false;
+    this.#control.ring(serviceClass.flushers);
+    if (!overRatio(attachment, dirtyRatio) || this.#control.updateDepth() > 0) return false;
+    this.#sinceLook = this.#lookEvery - 1; // looks again with the next page, until it is below
+    return true;
+  }
+
+  #paceSync(): void {
+    if (this.#isPaced()) this.#attachment.sync.run(throttle(this.#attachment, this.#id));
   }
 
   #checkWrite(source: Uint8Array, position: number): void {
@@ -713,8 +865,8 @@ export class CachedFile {
     if (this.#closed) return;
     this.#closed = true;
     this.#context.onClose(this);
-    const { control } = this.#attachment.kernel;
-    if (!this.#context.isClosed() && control.fileRelease(this.#id) === 0) control.ring(serviceClass.files);
+    if (this.#context.isClosed()) return;
+    if (this.#attachment.references.release(this.#id)) this.#control.ring(serviceClass.files);
   }
 
   // -- checks --------------------------------------------------------------------------------------------------------
@@ -722,12 +874,12 @@ export class CachedFile {
   /** Runs a protocol on the event loop. It holds the file open for itself: the handle may be closed meanwhile. */
   async #run<T>(protocol: Protocol<T>): Promise<T> {
     this.#check();
-    const control = this.#control;
-    control.fileRetain(this.#id);
+    const { references } = this.#attachment;
+    references.retain(this.#id);
     try {
       return await this.#context.driver.run(protocol);
     } finally {
-      if (control.fileRelease(this.#id) === 0) control.ring(serviceClass.files);
+      if (references.release(this.#id)) this.#control.ring(serviceClass.files);
     }
   }
 
@@ -735,10 +887,15 @@ export class CachedFile {
     if (this.#closed) throw this.#closedError();
   }
 
-  /** For calls that are slow anyway: whether the creator has closed the cache. Hits end with its pages, which are gone. */
+  /**
+   * For calls that are slow anyway: whether the creator has closed the cache, or is gone. Hits end with the cache's pages,
+   * which are gone too, or do no harm.
+   */
   #checkLife(): void {
     this.#check();
-    if (this.#attachment.kernel.load(L.HEADER_LIFE) === L.LIFE_CLOSED) throw closedError();
+    this.#attachment.look(LOOK_MS); // flushers do it more often; none is left if the creator is gone
+    const life = this.#attachment.kernel.load(L.HEADER_LIFE);
+    if (life >= L.LIFE_CLOSED) throw lifeError(life);
   }
 
   #closedError(): Error {
@@ -793,13 +950,6 @@ function checkPosition(position: unknown): asserts position is number {
       `position must be a whole number from 0 to 2^53 - 1, got ${show(position)}`,
     );
   }
-}
-
-function reentrant(what: string, index: number): Error {
-  return pinfoldError(
-    'ERR_PINFOLD_REENTRANT',
-    `${what} of page ${index} inside an update of it by the same thread`,
-  );
 }
 
 /** Page indexes are 32-bit. Before it is a number, `>>>` must not be asked: it throws over a BigInt. */

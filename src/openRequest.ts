@@ -1,9 +1,9 @@
 // The request to open a file, as both sides know it. The path travels in a path area of the control memory: its length
-// (an i32), then its bytes. The file worker frees the area as soon as it has read it.
+// (an i32), then its bytes. The file worker frees the area with its answer.
 import { pinfoldError, show, typeError } from './errors';
 import * as L from './kernel/layout';
 import type { OpenOptions } from './options';
-import { type Pool, type Protocol, type Request, requestKind, serviceClass, wait } from './protocol/effects';
+import { Patience, type Pool, type Protocol, type Request, requestKind, serviceClass } from './protocol/effects';
 
 export const openFlag = { write: 1, create: 2 } as const;
 
@@ -28,12 +28,13 @@ export function checkPath(path: unknown): Buffer {
 /** Puts the path where the file worker finds it. */
 export function* openRequest(pool: Pool, path: Buffer, options: Required<OpenOptions>): Protocol<Request> {
   const { kernel } = pool;
+  const patience = new Patience(pool, 'a place for the path');
   let area = -1;
   for (;;) {
     const seq = kernel.load(L.HEADER_PATHS_WAKE);
     area = kernel.control.claimPath();
     if (area >= 0) break;
-    yield* wait(L.HEADER_PATHS_WAKE, seq);
+    yield* patience.wait(L.HEADER_PATHS_WAKE, seq, () => kernel.load(L.HEADER_PATHS));
   }
   const at = kernel.load(L.HEADER_AT_PATHS) + area * L.PATH_BYTES;
   kernel.words[at >> 2] = path.length;

@@ -24,6 +24,11 @@ export interface CacheOptions {
   writebackIntervalMs?: number;
   /** How long an fsync with policy 'block' waits for write pins, in ms. Default 10,000. */
   blockTimeoutMs?: number;
+  /**
+   * How long a call waits for other threads' work (a fill, a writeback, a round of fsync) before it rejects with
+   * ERR_PINFOLD_TIMEOUT, in ms. Dead threads' work is given up long before. Default 60,000.
+   */
+  waitTimeoutMs?: number;
   /** How many threads may be attached at a time, the creator included. 1 to 1,024, default 64. */
   maxThreads?: number;
   /** How many pins one thread may hold at a time. 1 to 4,096, default 256. */
@@ -82,6 +87,7 @@ const NUMBERS = {
   dirtyExpireMs: whole(30_000, 0, 2 ** 30),
   writebackIntervalMs: whole(1000, 1, 2 ** 30),
   blockTimeoutMs: whole(10_000, 0, 2 ** 30),
+  waitTimeoutMs: whole(60_000, 1, 2 ** 30),
   maxThreads: whole(64, 1, 1024),
   maxPinsPerThread: whole(256, 1, 4096),
   maxFiles: whole(512, 1, 65_536),
@@ -176,26 +182,48 @@ export function checkOpenOptions(given: unknown): Required<OpenOptions> {
   return { mode, create };
 }
 
-/** The range of an update, and whether it was named. */
+/** The range of an update: whether it was named, and whether the update is of a write, which may extend the file. */
 export interface CheckedRange {
   offset: number;
   length: number;
   timeout: number;
   named: boolean;
+  extends: boolean;
 }
 
+/** How long an update waits for another of its page, in ms, if its caller does not say. */
+export const UPDATE_TIMEOUT_MS = 10_000;
+
 export function checkUpdateRange(given: unknown, pageSize: number): CheckedRange {
+  // The usual case first: two whole numbers, within the page, and nothing else.
+  if (typeof given === 'object' && given !== null) {
+    const { offset, length } = given as { offset?: unknown; length?: unknown };
+    let others = 0;
+    for (const name in given) if (name !== 'offset' && name !== 'length') others++;
+    if (
+      others === 0 &&
+      typeof offset === 'number' &&
+      typeof length === 'number' &&
+      offset >>> 0 === offset &&
+      length >>> 0 === length &&
+      length > 0 &&
+      offset + length <= pageSize
+    ) {
+      return { offset, length, timeout: UPDATE_TIMEOUT_MS, named: true, extends: false };
+    }
+  }
   const options = plainObject(given, 'range');
   refuseUnknown(options, ['offset', 'length', 'timeout'], 'update');
   const offset = checkNumber('offset', options.offset, whole(0, 0, pageSize - 1));
   const length = checkNumber('length', options.length, whole(pageSize - offset, 1, pageSize - offset));
   const timeout = checkNumber('timeout', options.timeout, {
-    default: 10_000,
+    default: UPDATE_TIMEOUT_MS,
     min: 0,
     max: 2 ** 30,
     integer: false,
   });
-  return { offset, length, timeout, named: options.offset !== undefined || options.length !== undefined };
+  const named = options.offset !== undefined || options.length !== undefined;
+  return { offset, length, timeout, named, extends: false };
 }
 
 /** The options of one fsync. `skip` exists for the harness's control only, which does not come this way. */

@@ -62,11 +62,6 @@ function sumCounter(kernel: Kernel, field: number): number {
   return total;
 }
 
-/** The gauges that thresholds go by. A sum over rows that change meanwhile: near the truth, exact when quiet. */
-export function gauges(kernel: Kernel): { dirty: number; pinnedDirty: number } {
-  return { dirty: sum(kernel, L.GAUGE_DIRTY), pinnedDirty: sum(kernel, L.GAUGE_PINNED_DIRTY) };
-}
-
 export function statsOf(kernel: Kernel): CacheStats {
   let readPins = 0;
   let writePins = 0;

@@ -1,9 +1,10 @@
 // The asynchronous driver: the event loop goes on. Sleeps are Atomics.waitAsync; work that does I/O goes to service threads.
 
+import { pinfoldError } from '../errors';
 import type { Kernel } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
-import { closedError } from './sync';
+import { lifeError } from './sync';
 
 /** A pending waitAsync can't be cancelled: it lives this long at most, then its waiters look again and re-arm, in ms. */
 const REARM_MS = 1000;
@@ -28,8 +29,14 @@ export class AsyncDriver {
   /** Requests that wait for one of the row's request slots. */
   readonly #queue: (() => void)[] = [];
 
-  constructor(kernel: Kernel) {
+  readonly #limitMs: number;
+  readonly #lookAround: () => void;
+
+  /** `lookAround`: called when a sleep ends by itself after REARM_MS, so that nobody waits for the dead. */
+  constructor(kernel: Kernel, limitMs: number, lookAround: () => void) {
     this.#kernel = kernel;
+    this.#limitMs = limitMs;
+    this.#lookAround = lookAround;
     this.#alive = setInterval(() => {}, 2 ** 30).unref();
   }
 
@@ -77,7 +84,7 @@ export class AsyncDriver {
     throw new Error(`I/O effect '${effect.kind}' on an event loop: it belongs behind a request`);
   }
 
-  /** Has a service thread do the work. */
+  /** Has a service thread do the work. Rejects with ERR_PINFOLD_TIMEOUT if none takes it for so long. */
   async ask(request: Request): Promise<Answer> {
     const kernel = this.#kernel;
     const { service, kind, file, a, b } = request;
@@ -86,11 +93,15 @@ export class AsyncDriver {
     this.#posted++;
     const slot = kernel.control.post(service, kind, file, a, b);
     const wakeAt = kernel.rowAt(kernel.owner) + L.ROW_WAKE;
+    const end = performance.now() + this.#limitMs;
     try {
       for (;;) {
         const seq = kernel.load(wakeAt);
         if (kernel.control.collect(slot) === 1) {
           return [kernel.out(0), kernel.out(1), kernel.out(2), kernel.out(3)];
+        }
+        if (performance.now() >= end && kernel.control.withdraw(slot, service) === 1) {
+          throw pinfoldError('ERR_PINFOLD_TIMEOUT', `no service thread answered within ${this.#limitMs} ms`);
         }
         await this.#sleep(wakeAt, seq, REARM_MS);
       }
@@ -101,7 +112,8 @@ export class AsyncDriver {
   }
 
   async #sleep(at: number, seq: number, timeoutMs: number): Promise<void> {
-    if (this.#kernel.load(L.HEADER_LIFE) === L.LIFE_CLOSED) throw closedError();
+    const life = this.#kernel.load(L.HEADER_LIFE);
+    if (life >= L.LIFE_CLOSED) throw lifeError(life);
     const shared = this.#sleeps.get(at) ?? this.#arm(at, seq);
     if (shared === undefined) return;
     if (timeoutMs >= REARM_MS) {
@@ -119,7 +131,10 @@ export class AsyncDriver {
   #arm(at: number, seq: number): Promise<unknown> | undefined {
     const { async: pending, value } = waitAsync(this.#kernel.words, at >> 2, seq, REARM_MS);
     if (!pending) return undefined; // the word has moved already
-    const shared = (value as Promise<string>).then(() => this.#sleeps.delete(at));
+    const shared = (value as Promise<string>).then((woken) => {
+      this.#sleeps.delete(at);
+      if (woken === 'timed-out' && !this.#stopping) this.#lookAround();
+    });
     this.#sleeps.set(at, shared);
     return shared;
   }

@@ -1,6 +1,6 @@
 // The synchronous driver: performs each effect in place, sleeping in Atomics.wait.
 
-import { pinfoldError } from '../errors';
+import { type PinfoldError, pinfoldError } from '../errors';
 import type { FileId, Kernel } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
@@ -9,21 +9,32 @@ import type { Store } from '../store/store';
 /** The longest sleep between two looks around, in ms. A missed wake-up would cost this much, not for ever. */
 const SLICE_MS = 50;
 
-/** What a driver's sleep ends with when the cache was closed under it. */
-export function closedError(): Error {
-  return pinfoldError('ERR_PINFOLD_CLOSED', 'the cache is closed: its creator has closed it');
+/** What calls end with once the cache's life is over (LIFE_CLOSED, LIFE_GONE). */
+export function lifeError(life: number): PinfoldError {
+  return life >= L.LIFE_GONE
+    ? pinfoldError(
+        'ERR_PINFOLD_OWNER_GONE',
+        'the thread that created the cache has ended, and the cache with it: create it in a thread that outlives its users',
+      )
+    : pinfoldError('ERR_PINFOLD_CLOSED', 'the cache is closed: its creator has closed it');
 }
 
 export class SyncDriver {
   readonly #kernel: Kernel;
   readonly #store: Store;
+  readonly #lookAround: () => void;
 
-  constructor(kernel: Kernel, store: Store) {
+  /** `lookAround`: called when a sleep ends by itself, so that the death of whoever it waits for is noticed. */
+  constructor(kernel: Kernel, store: Store, lookAround: () => void) {
     this.#kernel = kernel;
     this.#store = store;
+    this.#lookAround = lookAround;
   }
 
-  /** Runs a protocol to its end. Throws what it throws; ERR_PINFOLD_CLOSED if the cache is closed while it sleeps. */
+  /**
+   * Runs a protocol to its end. Throws what it throws; ERR_PINFOLD_CLOSED, ERR_PINFOLD_OWNER_GONE if the cache's life ends
+   * while it sleeps.
+   */
   run<T>(protocol: Protocol<T>): T {
     let step = protocol.next();
     while (!step.done) {
@@ -56,6 +67,8 @@ export class SyncDriver {
         );
       case 'flush':
         return this.#store.flush(this.#descriptor(effect.file, L.FILE_FD_WRITE));
+      case 'resize':
+        return this.#store.resize(this.#descriptor(effect.file, L.FILE_FD_WRITE), effect.size);
       case 'syncDirectory':
         return this.#store.syncDirectory(this.#descriptor(effect.file, L.FILE_FD_WRITE));
     }
@@ -66,23 +79,29 @@ export class SyncDriver {
   }
 
   /** Has a service thread do what only it can do, and sleeps until it has: for opening files. */
-  ask(request: Request): Answer {
+  ask(request: Request, limitMs: number): Answer {
     const { control } = this.#kernel;
     const { service, kind, file, a, b } = request;
     const slot = control.post(service, kind, file, a, b);
     if (slot < 0) throw new Error('no request slot is free for a synchronous call');
     const wakeAt = this.#kernel.rowAt(this.#kernel.owner) + L.ROW_WAKE;
+    const end = performance.now() + limitMs;
     for (;;) {
       const seq = this.#kernel.load(wakeAt);
       if (control.collect(slot) === 1)
         return [0, 1, 2, 3].map((word) => this.#kernel.out(word)) as unknown as Answer;
+      if (performance.now() >= end && control.withdraw(slot, service) === 1) {
+        throw pinfoldError('ERR_PINFOLD_TIMEOUT', `no service thread answered within ${limitMs} ms`);
+      }
       this.#sleep(wakeAt, seq, SLICE_MS);
     }
   }
 
   /** One slice of sleep on a word; the protocol looks whether what it waits for has come. */
   #sleep(at: number, seq: number, timeoutMs: number): void {
-    if (this.#kernel.load(L.HEADER_LIFE) === L.LIFE_CLOSED) throw closedError();
-    Atomics.wait(this.#kernel.words, at >> 2, seq, Math.min(timeoutMs, SLICE_MS));
+    const life = this.#kernel.load(L.HEADER_LIFE);
+    if (life >= L.LIFE_CLOSED) throw lifeError(life);
+    const woken = Atomics.wait(this.#kernel.words, at >> 2, seq, Math.min(timeoutMs, SLICE_MS));
+    if (woken === 'timed-out') this.#lookAround();
   }
 }

@@ -5,6 +5,8 @@ import * as L from './layout';
 const MEMORY_LIMIT = 2 ** 32;
 const WASM_PAGE = 65_536;
 const KIB = 1024;
+/** The file worker's, and its successor's. */
+export const FILE_WORKER_ROWS = 2;
 
 /** Where everything is: computed once by the creator, carried in the handle. Bytes unless named otherwise. */
 export interface Geometry {
@@ -19,7 +21,7 @@ export interface Geometry {
   readonly stagingAt: number;
   readonly controlBytes: number;
   readonly rows: number;
-  /** The first rows are the service threads': flushers, then the file worker. */
+  /** The first rows are the service threads': flushers and one more, then two for the file worker. */
   readonly serviceRows: number;
   readonly rowBytes: number;
   readonly files: number;
@@ -103,9 +105,11 @@ export function geometryOf(options: CheckedOptions): Geometry {
   }
   const stagingAt = dataBytes.at(-1)!;
   dataBytes[dataBytes.length - 1] = stagingAt + stagingAreas * areaBytes;
-  const serviceRows = options.flushers + 1;
+  // A spare row for each class: a dead service thread's successor starts before its row is recovered.
+  const serviceRows = options.flushers + 1 + FILE_WORKER_ROWS;
   const rows = serviceRows + options.maxThreads;
-  const rowBytes = roundUp(L.ROW_PINS - L.ROW_BIAS + options.maxPinsPerThread * 4, L.FRAME_BYTES);
+  const fileBits = Math.ceil(options.maxFiles / 32) * 4;
+  const rowBytes = roundUp(L.ROW_PINS - L.ROW_BIAS + options.maxPinsPerThread * 4 + fileBits, L.FRAME_BYTES);
   const base = {
     pageSize,
     frames,
@@ -155,6 +159,12 @@ export function initialize(words: Int32Array, g: Geometry, keep: boolean): void 
   for (let frame = 0; frame < g.frames; frame++) {
     set(regions.at.frames + frame * L.FRAME_BYTES + L.FRAME_FILE, -1);
   }
+  for (let row = 0; row < g.rows; row++) {
+    const at = regions.at.rows - L.ROW_BIAS + row * g.rowBytes;
+    set(at + L.ROW_THREAD, -1);
+    set(at + L.ROW_STARTED, -(2 ** 30)); // long ago
+  }
+  set(L.HEADER_CREATOR, -1);
   for (let file = 0; file < g.files; file++) {
     const at = regions.at.files - L.FILE_BIAS + file * L.FILE_BYTES;
     set(at + L.FILE_REFS, -1);

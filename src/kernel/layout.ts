@@ -32,7 +32,7 @@ export const CLAIMED = 8;
 export const UPDATING = 16;
 /** Somebody sleeps on `FRAME_WAKE`: the next transition that could please a sleeper clears this bit and wakes all. */
 export const WAITERS = 32;
-/** The page was cut off by truncate while it was pinned. */
+/** Truncate cut the page off: it is out of the table for good, and its frame is free once nobody holds it. */
 export const ORPHAN = 64;
 /** A copy for writeback lost too often: no update may begin. Valid only together with WRITEBACK. */
 export const HOLD = 128;
@@ -94,13 +94,19 @@ export const ENTRIES = 14;
 // -- Row: what one owner (an attached thread) holds, so that its death can be survived. -----------------------------
 
 export const ROW_BIAS = 128;
-/** Generation and status: `generation * 4 + status`. */
+/** Generation and status: `generation * 8 + status`. */
 export const ROW_STATUS = 128;
+export const STATUS_MASK = 7;
+export const GENERATION_ONE = 8;
 export const ROW_FREE = 0;
 export const ROW_LIVE = 1;
 export const ROW_STARTING = 2;
 /** The thread ends by itself; what it holds is dropped when it is gone (its reads into pinned pages may still land). */
 export const ROW_LEAVING = 3;
+/** The thread that created the owner's saw it end: nobody has to ask the system. */
+export const ROW_DEAD = 4;
+/** The owner is dead; what it held is being given back by ROW_RECOVERER. */
+export const ROW_RECOVERING = 5;
 /** What the owner is: a user's thread, a flusher, the file worker. */
 export const ROW_KIND = 132;
 export const KIND_USER = 0;
@@ -168,7 +174,7 @@ export const REQUEST_PENDING = 1;
 export const REQUEST_RUNNING = 2;
 export const REQUEST_DONE = 3;
 export const REQUEST_KIND = 532;
-/** The kind whose answer is a reference to a file: it must not be lost with its asker. */
+/** The kind whose answer is a reference to a file, and whose path is in the path area REQUEST_A until it is answered. */
 export const OPEN_REQUEST = 3;
 export const REQUEST_FILE = 536;
 export const REQUEST_A = 540;
@@ -194,11 +200,25 @@ export const UPDATE_RANGE = 1300;
 export const UPDATE_UNDO = 1304;
 /** Pin slot + 1 of the read pin under the update. */
 export const UPDATE_SLOT = 1308;
-/** The file's size must be at least this when the update is committed. */
+/** The file's size must be at least this when the update is committed; 0: it raises nothing. */
 export const UPDATE_SIZE_LO = 1312;
 export const UPDATE_SIZE_HI = 1316;
+/** The file's FILE_CUT_SEQ under UPDATING: if it has moved, or is odd, this update may not raise the size. */
+export const UPDATE_CUT_SEQ = 1320;
+/** Who recovers this dead row: `generation * 2,048 + owner + 1` of that owner; 0: nobody now. */
+export const ROW_RECOVERER = 1424;
+/** File + 1 that this owner truncates. */
+export const ROW_CUT = 1428;
+/** File + 1 to which the file worker has a reference that belongs to the request it serves. */
+export const ROW_OPENING = 1432;
+/** Coarse time (ms) at which somebody last started a service thread for this row. */
+export const ROW_STARTED = 1436;
+/** Level + 1 of the update that keeps others from the new last page while ROW_CUT's size is published; 0: none. */
+export const ROW_CUT_TAIL = 1440;
 /** Pins: `frame * 4 + mode`; a free slot holds `~next free slot`. */
-export const ROW_PINS = 1424;
+export const ROW_PINS = 1472;
+/** Behind the pins: a bit per file to which this owner has a reference. */
+export const ROW_FILES = 1476;
 export const PIN_READ = 1;
 export const PIN_WRITE = 2;
 
@@ -251,6 +271,13 @@ export const FILE_ERRNO = 41060;
 export const FILE_CLEAR_SEQ = 41064;
 /** Coarse clock before which flushers leave this file alone after an error. */
 export const FILE_RETRY_AT = 41068;
+/** Owner + 1 of the one truncate that may run. */
+export const FILE_CUT_LOCK = 41072;
+/** Odd: a truncate has published the new size and is not done; nobody raises the size. Moves with FILE_SIZE_SEQ held. */
+export const FILE_CUT_SEQ = 41076;
+/** The size before that truncate. */
+export const FILE_CUT_LO = 41080;
+export const FILE_CUT_HI = 41084;
 /** Outcomes of the last rounds, by ticket: ticket, errno, pages, bounced, flushes. */
 export const FILE_RESULTS = 41088;
 export const RESULTS = 4;
@@ -260,6 +287,10 @@ export const RESULT_ERRNO = 41092;
 export const RESULT_PAGES = 41096;
 export const RESULT_BOUNCED = 41100;
 export const RESULT_FLUSHES = 41104;
+/** The errno of a round whose leader died: those who joined it join another. */
+export const ABANDONED = -1;
+/** Why the last flush failed; 0: its thread died, so nobody knows whether it did. */
+export const FILE_FLUSH_ERRNO = 41168;
 
 // -- Bitmaps. --------------------------------------------------------------------------------------------------------
 
@@ -279,13 +310,17 @@ export const HEADER_BYTES = 1024;
 export const HEADER_MAGIC = 8192;
 export const MAGIC = 1346981446;
 /** Moves with every change of this file that changes a meaning. */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 export const HEADER_VERSION = 8196;
 /** Whether the cache is open: attached threads look here on their slow paths. */
 export const HEADER_LIFE = 8200;
 export const LIFE_OPEN = 1;
 export const LIFE_CLOSING = 2;
 export const LIFE_CLOSED = 3;
+/** The thread that created the cache is gone, and its service threads with it. */
+export const LIFE_GONE = 4;
+/** It is gone, and somebody closes the descriptors that it has left. */
+export const LIFE_BURIED = 5;
 export const HEADER_FRAMES = 8204;
 export const HEADER_FRAME_BITS = 8208;
 export const HEADER_BUCKET_MASK = 8212;
@@ -309,6 +344,11 @@ export const HEADER_AT_ROWS = 8276;
 export const HEADER_AT_PATHS = 8280;
 export const HEADER_SERVICE_ROWS = 8284;
 export const HEADER_STAGING_AREAS = 8288;
+/** The creator's row, and its status word while it lives. */
+export const HEADER_CREATOR = 8292;
+export const HEADER_CREATOR_STATUS = 8296;
+/** Frames cut off by truncate that somebody still held at that moment and that are not free yet. */
+export const HEADER_ORPHANS = 8300;
 /** Where the sweep stands: a line of its own, every miss moves it. */
 export const HEADER_HAND = 8320;
 /** Rung for flushers, for the file worker. */
@@ -316,6 +356,8 @@ export const HEADER_BELL = 8384;
 export const HEADER_BELL_FILES = 8388;
 /** Coarse clock: ms since the cache was created, moved on by flushers. */
 export const HEADER_CLOCK = 8392;
+/** When somebody last looked for dead owners, by the same clock. */
+export const HEADER_LOOKED = 8396;
 export const HEADER_STAGING_WAKE = 8448;
 /** Owner + 1 per staging area. */
 export const HEADER_STAGING = 8452;

@@ -2,8 +2,10 @@
 // run by the synchronous driver (in place), by the asynchronous one (on a thread whose event loop must not block) and
 // by an explorer of schedules.
 import type { Geometry } from '../kernel/geometry';
-import type { FileId, Kernel, PageBytes } from '../kernel/kernel';
+import { pinfoldError } from '../errors';
+import { describeOwner, type FileId, type Kernel, type PageBytes } from '../kernel/kernel';
 import { OPEN_REQUEST } from '../kernel/layout';
+import type { References } from '../kernel/references';
 import type { CheckedOptions } from '../options';
 
 /** What a protocol works on: one thread's view of the cache. */
@@ -12,6 +14,7 @@ export interface Pool {
   readonly bytes: PageBytes;
   readonly geometry: Geometry;
   readonly options: CheckedOptions;
+  readonly references: References;
 }
 
 /** Sleep until the word at byte `at` is no longer `seq`, or `timeoutMs` passed. Whoever waits looks again afterwards. */
@@ -41,6 +44,12 @@ export interface FlushEffect {
   readonly kind: 'flush';
   readonly file: FileId;
 }
+/** Give the store's file a size: 0 or the negated errno. */
+export interface ResizeEffect {
+  readonly kind: 'resize';
+  readonly file: FileId;
+  readonly size: number;
+}
 /** Make the file's directory entry stable: 0 or the negated errno. */
 export interface SyncDirectoryEffect {
   readonly kind: 'syncDirectory';
@@ -56,7 +65,8 @@ interface AskEffect {
   readonly here: () => Protocol<Answer>;
 }
 
-export type Effect = WaitEffect | ReadEffect | WriteEffect | FlushEffect | SyncDirectoryEffect | AskEffect;
+type IoEffect = ReadEffect | WriteEffect | FlushEffect | ResizeEffect | SyncDirectoryEffect;
+export type Effect = WaitEffect | IoEffect | AskEffect;
 
 /** Four words; what they mean is the request's. */
 export type Answer = readonly [number, number, number, number];
@@ -73,7 +83,14 @@ export interface Request {
 export const serviceClass = { flushers: 0, files: 1 } as const;
 export type ServiceClass = (typeof serviceClass)[keyof typeof serviceClass];
 
-export const requestKind = { fill: 1, round: 2, open: OPEN_REQUEST, room: 4 } as const;
+export const requestKind = {
+  fill: 1,
+  round: 2,
+  open: OPEN_REQUEST,
+  room: 4,
+  truncate: 5,
+  clean: 6,
+} as const;
 type RequestKind = (typeof requestKind)[keyof typeof requestKind];
 
 /** A protocol that ends with a `T`. Which effect was yielded decides the type of what comes back; see `perform*`. */
@@ -83,8 +100,49 @@ export function* wait(at: number, seq: number, timeoutMs = Number.POSITIVE_INFIN
   yield { kind: 'wait', at, seq, timeoutMs };
 }
 
+/** How others' work is waited for. `holder`: the owner + 1 who does it, or 0; for people. */
+export interface Waiting {
+  wait(at: number, seq: number, holder: () => number, timeoutMs?: number): Protocol<void>;
+}
+
+/** Without an end: for what must be done once it has begun. Dead threads' work ends all the same: drivers look for them. */
+export const endless: Waiting = {
+  *wait(at, seq, _holder, timeoutMs) {
+    yield* wait(at, seq, timeoutMs);
+  },
+};
+
+/**
+ * A wait for other threads' work, with an end: a thread that is stuck in the system, though it lives, must not hold others
+ * for ever. It throws ERR_PINFOLD_TIMEOUT after `waitTimeoutMs`, naming what was waited for and whom.
+ */
+export class Patience implements Waiting {
+  readonly #pool: Pool;
+  readonly #what: string;
+  readonly #end: number;
+
+  constructor(pool: Pool, what: string) {
+    this.#pool = pool;
+    this.#what = what;
+    this.#end = performance.now() + pool.options.waitTimeoutMs;
+  }
+
+  *wait(at: number, seq: number, holder: () => number, timeoutMs = Number.POSITIVE_INFINITY): Protocol<void> {
+    const left = this.#end - performance.now();
+    if (left <= 0) {
+      const owner = holder() - 1;
+      const whom = owner >= 0 ? `, held by ${describeOwner(this.#pool.kernel, owner)}` : '';
+      throw pinfoldError(
+        'ERR_PINFOLD_TIMEOUT',
+        `waited ${this.#pool.options.waitTimeoutMs} ms for ${this.#what}${whom} (waitTimeoutMs)`,
+      );
+    }
+    yield* wait(at, seq, Math.min(left, timeoutMs));
+  }
+}
+
 /** Performs an I/O effect: its result, a count or a negated errno. */
-export function* io(effect: ReadEffect | WriteEffect | FlushEffect | SyncDirectoryEffect): Protocol<number> {
+export function* io(effect: IoEffect): Protocol<number> {
   return yield effect;
 }
 

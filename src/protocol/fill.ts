@@ -3,7 +3,19 @@
 import { ioError, type PinfoldError, pinfoldError } from '../errors';
 import type { FileId, FrameId, PinSlot } from '../kernel/kernel';
 import * as L from '../kernel/layout';
-import { type Answer, ask, io, type Pool, type Protocol, requestKind, serviceClass, wait } from './effects';
+import {
+  type Answer,
+  ask,
+  endless,
+  io,
+  Patience,
+  type Pool,
+  type Protocol,
+  requestKind,
+  serviceClass,
+  type Waiting,
+  wait,
+} from './effects';
 import { flush } from './flush';
 import { clean } from './writeback';
 
@@ -45,12 +57,12 @@ function* claimFrame(pool: Pool): Protocol<number> {
     const flushing = unstable > 0 && unstable >= dirty;
     const file = flushing ? unstableFile : dirtyFile;
     if (dirty + unstable > 0 && file >= 0) {
-      if (control.fileRetain(file) !== 1) continue; // closed since the look
+      if (!pool.references.retain(file)) continue; // closed since the look
       let errno = 0;
       try {
         errno = flushing ? yield* flush(pool, file) : yield* clean(pool, file);
       } finally {
-        if (control.fileRelease(file) === 0) control.ring(serviceClass.files);
+        if (pool.references.release(file)) control.ring(serviceClass.files);
       }
       if (errno === 0) continue;
       control.noteError(file, errno, kernel.load(L.HEADER_CLOCK) + RETRY_MS);
@@ -103,10 +115,9 @@ export function* fill(pool: Pool, file: FileId, index: number): Protocol<Answer>
     control.abandonClaim();
     return [CLOSED, 0, 0, 0];
   }
-  // The size after the install: whoever cuts the file from now on finds this fill in the table.
   const position = index * geometry.pageSize;
   let length = 0;
-  if (position < kernel.size(file)) {
+  if (position < (yield* settledSize(pool, file, position))) {
     length = yield* io({ kind: 'read', file, bytes: bytes.of(frame), position });
     if (length < 0) {
       control.abandonClaim();
@@ -116,6 +127,22 @@ export function* fill(pool: Pool, file: FileId, index: number): Protocol<Answer>
   if (length < geometry.pageSize) bytes.zero(frame, length);
   control.fillDone();
   return [0, 0, 0, 0];
+}
+
+/**
+ * The file's size, read after the install: who cuts the file from now on finds this fill in the table. A cut that makes the
+ * page one beyond the end may still be refused by the system, so its end is waited for: it waits for I/O only.
+ */
+function* settledSize(pool: Pool, file: FileId, position: number): Protocol<number> {
+  const { kernel } = pool;
+  const fileAt = kernel.fileAt(file);
+  for (;;) {
+    const seq = kernel.load(fileAt + L.FILE_WAKE);
+    const size = kernel.size(file);
+    const cutting = (kernel.load(fileAt + L.FILE_CUT_SEQ) & 1) !== 0;
+    if (position < size || !cutting) return size;
+    yield* endless.wait(fileAt + L.FILE_WAKE, seq, () => 0);
+  }
 }
 
 /** The error that a failed fill is for the caller who needs the page. */
@@ -159,11 +186,16 @@ export function* bringInMissed(pool: Pool, file: FileId, index: number): Protoco
   pool.kernel.control.countMiss();
 }
 
-/** Waits until nobody has the frame CLAIMED. */
-export function* waitForClaim(pool: Pool, frame: FrameId): Protocol<void> {
+/** Waits until nobody has the frame CLAIMED, or somebody woke its sleepers. */
+export function* waitForClaim(
+  pool: Pool,
+  frame: FrameId,
+  patience: Waiting = new Patience(pool, 'a page to be brought in'),
+): Protocol<void> {
   const { kernel } = pool;
   if (kernel.control.prepareWait(frame, L.CLAIMED) === 1) {
-    yield* wait(kernel.frameAt(frame) + L.FRAME_WAKE, kernel.out(0));
+    const claimer = () => kernel.frameWord(frame, L.FRAME_CLAIMER);
+    yield* patience.wait(kernel.frameAt(frame) + L.FRAME_WAKE, kernel.out(0), claimer);
   }
 }
 
@@ -171,30 +203,39 @@ export function* waitForClaim(pool: Pool, frame: FrameId): Protocol<void> {
 export function* acquire(pool: Pool, file: FileId, index: number, mode: 'read' | 'write'): Protocol<PinSlot> {
   const { kernel } = pool;
   const { control } = kernel;
+  let patience: Patience | undefined;
   for (;;) {
     const slot = control.pin(file, index | 0);
     if (slot >= 0) {
-      if (mode === 'write' && control.makeWritePin(slot) !== 0) {
-        control.unpin(slot, 0);
-        throw pinfoldError(
-          'ERR_PINFOLD_PIN_COUNT',
-          `page ${index} has 1,023 write pins: no more can be counted`,
-        );
-      }
-      return slot;
+      const status = mode === 'write' ? control.makeWritePin(slot) : 0;
+      if (status === 0) return slot;
+      control.unpin(slot, 0);
+      if (status === L.GONE) continue; // cut off since the lookup
+      throw pinError(pool, index, L.PIN_COUNT_FULL, 'write');
     }
     if (slot === L.MISS) yield* bringInMissed(pool, file, index);
-    else if (slot === L.BUSY) yield* waitForClaim(pool, kernel.out(0) as FrameId);
-    else throw pinError(pool, index, slot);
+    else if (slot === L.BUSY) {
+      const frame = kernel.out(0) as FrameId;
+      patience ??= new Patience(pool, `page ${index} to be brought in`);
+      yield* waitForClaim(pool, frame, patience);
+    } else throw pinError(pool, index, slot);
   }
 }
 
 /** The error for a pin status that no waiting mends. */
-export function pinError(pool: Pool, index: number, status: number): PinfoldError {
+export function pinError(
+  pool: Pool,
+  index: number,
+  status: number,
+  mode: 'read' | 'write' = 'read',
+): PinfoldError {
   return status === L.NO_PIN_SLOT
     ? pinfoldError(
         'ERR_PINFOLD_PIN_LIMIT',
         `this thread holds ${pool.geometry.maxPins} pins, the most it may (maxPinsPerThread): page ${index} was not pinned`,
       )
-    : pinfoldError('ERR_PINFOLD_PIN_COUNT', `page ${index} has 4,095 read pins: no more can be counted`);
+    : pinfoldError(
+        'ERR_PINFOLD_PIN_COUNT',
+        `page ${index} has ${mode === 'write' ? '1,023 write' : '4,095 read'} pins: no more can be counted`,
+      );
 }

@@ -1,17 +1,29 @@
 // fsync: group commit in rounds, and the blocking baseline's wait for pins.
 import { constants } from 'node:os';
-import { pinfoldError } from '../errors';
+import { type PinfoldError, pinfoldError } from '../errors';
 import { describeOwner, type FileId, type FrameId, type OwnerId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
-import { type Answer, ask, io, type Pool, type Protocol, requestKind, serviceClass, wait } from './effects';
+import {
+  type Answer,
+  ask,
+  io,
+  Patience,
+  type Pool,
+  type Protocol,
+  requestKind,
+  serviceClass,
+  wait,
+} from './effects';
 import { flush } from './flush';
 
 export type { PinnedPages } from './writeback';
 
 import { dirtyPages, type PinnedPages, waitForWriteback, writeBack } from './writeback';
 
-/** How often a round scans again because somebody else's writeback failed under it. */
-const SCANS_MAX = 4;
+/** How often a round scans again because somebody else's writeback failed, or its thread died, under it. */
+const SCANS_MAX = 16;
+/** How often it scans again because a truncate came under it. */
+const CUTS_MAX = 64;
 
 /** How a round ended, as an answer: errno (0: all is stable), pages written, bounced among them, flushes. */
 export type Outcome = Answer;
@@ -39,19 +51,21 @@ export function* fsyncRound(
   const { kernel } = pool;
   const { control } = kernel;
   const fileAt = kernel.fileAt(file);
+  const patience = new Patience(pool, 'another fsync of the file');
   let ticket = joined;
   for (;;) {
     const seq = kernel.load(fileAt + L.FILE_WAKE);
     const ended = control.roundOutcome(file, ticket);
-    if (ended === 0) return [kernel.out(0), kernel.out(1), kernel.out(2), kernel.out(3)];
+    const abandoned = ended === 0 && kernel.out(0) === L.ABANDONED;
+    if (ended === 0 && !abandoned) return [kernel.out(0), kernel.out(1), kernel.out(2), kernel.out(3)];
     giveUp();
-    // So long ago that its outcome is forgotten. Another round's success means the same, and is known.
-    if (ended === 1) ticket = kernel.load(fileAt + L.FILE_ROUND_OPEN);
+    // Its leader died; or it ended so long ago that its outcome is forgotten. Another round's success means the same.
+    if (ended === 1 || abandoned) ticket = kernel.load(fileAt + L.FILE_ROUND_OPEN);
     else if (control.roundLead(file) === 1) {
       // Between the look and the lead the round may have ended: then there is nothing to lead.
       if (((kernel.load(fileAt + L.FILE_ROUND_DONE) - ticket) | 0) >= 0) control.roundYield(file);
       else yield* lead(pool, file, pinned);
-    } else yield* wait(fileAt + L.FILE_WAKE, seq);
+    } else yield* patience.wait(fileAt + L.FILE_WAKE, seq, () => kernel.load(fileAt + L.FILE_ROUND_LEADER));
   }
 }
 
@@ -67,24 +81,39 @@ function* lead(pool: Pool, file: FileId, pinned: PinnedPages): Protocol<void> {
   let ticket: number | undefined;
   let errno: number = constants.errno.EIO; // if something unforeseen is thrown, the round has failed
   try {
-    yield* evenFailSeq(pool, file);
+    yield* even(pool, file, L.FILE_FAIL_SEQ);
     ticket = kernel.control.roundClose(file); // before the scan's first load
     errno = yield* commit(pool, file, pinned, account);
+  } catch (error) {
+    if ((error as PinfoldError).code === 'ERR_PINFOLD_TIMEOUT') errno = constants.errno.ETIMEDOUT;
+    throw error;
   } finally {
     if (ticket === undefined) kernel.control.roundYield(file);
     else kernel.control.roundEnd(file, ticket, errno, account.pages, account.bounced, account.flushes);
   }
 }
 
-/** Waits until no failed flush is making pages dirty again: the file's `failSeq`, even. */
-function* evenFailSeq(pool: Pool, file: FileId): Protocol<number> {
+/**
+ * Waits until a sequence of the file is even, and tells it: until no failed flush is making pages dirty again
+ * (FILE_FAIL_SEQ), until no truncate is cutting pages off (FILE_CUT_SEQ). Both wait for I/O only.
+ */
+function* even(
+  pool: Pool,
+  file: FileId,
+  field: typeof L.FILE_FAIL_SEQ | typeof L.FILE_CUT_SEQ,
+): Protocol<number> {
   const { kernel } = pool;
   const fileAt = kernel.fileAt(file);
+  const [what, lock] =
+    field === L.FILE_FAIL_SEQ
+      ? ['a failed flush of the file', L.FILE_FLUSH_LOCK]
+      : ['a truncate', L.FILE_CUT_LOCK];
+  const patience = new Patience(pool, what);
   for (;;) {
     const seq = kernel.load(fileAt + L.FILE_WAKE);
-    const failSeq = kernel.load(fileAt + L.FILE_FAIL_SEQ);
-    if ((failSeq & 1) === 0) return failSeq;
-    yield* wait(fileAt + L.FILE_WAKE, seq);
+    const value = kernel.load(fileAt + field);
+    if ((value & 1) === 0) return value;
+    yield* patience.wait(fileAt + L.FILE_WAKE, seq, () => kernel.load(fileAt + lock));
   }
 }
 
@@ -93,8 +122,10 @@ function* commit(pool: Pool, file: FileId, pinned: PinnedPages, account: Account
   const { kernel } = pool;
   const { control } = kernel;
   const fileAt = kernel.fileAt(file);
+  let cuts = 0;
   for (let scan = 1; ; scan++) {
-    const failSeq = yield* evenFailSeq(pool, file);
+    const cutSeq = yield* even(pool, file, L.FILE_CUT_SEQ);
+    const failSeq = yield* even(pool, file, L.FILE_FAIL_SEQ);
     const failures = kernel.load(fileAt + L.FILE_WB_FAIL);
     // One pass over the dirty set: no steady dirtier can hold the round.
     const first = yield* writeBack(pool, file, dirtyPages(pool, file), pinned, 0);
@@ -112,6 +143,11 @@ function* commit(pool: Pool, file: FileId, pinned: PinnedPages, account: Account
       for (const { frame } of second.busy) yield* waitForWriteback(pool, frame);
     }
     yield* waitForAllWritebacks(pool, file);
+    // Pages beyond a size that a truncate had published were not written, and the system may have refused to cut them off.
+    if (kernel.load(fileAt + L.FILE_CUT_SEQ) !== cutSeq && ++cuts <= CUTS_MAX) {
+      scan--;
+      continue;
+    }
     if (kernel.load(fileAt + L.FILE_WB_FAIL) !== failures) {
       // A page left somebody's writeback unwritten after our scan had passed it.
       if (scan < SCANS_MAX) continue;
@@ -123,7 +159,9 @@ function* commit(pool: Pool, file: FileId, pinned: PinnedPages, account: Account
       if (errno !== 0) return errno;
     }
     if (kernel.load(fileAt + L.FILE_FAIL_SEQ) !== failSeq) {
-      // Another's flush failed while we wrote: pages that we wrote are dirty again.
+      // Another's flush failed while we wrote: pages that we wrote are dirty again. If only its thread died, nothing is
+      // known to be wrong with the store, and they can be written once more.
+      if (kernel.load(fileAt + L.FILE_FLUSH_ERRNO) === 0 && scan < SCANS_MAX) continue;
       return kernel.load(fileAt + L.FILE_ERRNO) || constants.errno.EIO;
     }
     if (kernel.load(fileAt + L.FILE_FLAGS) & L.FLAG_CREATED) {
@@ -140,7 +178,7 @@ function* waitForAllWritebacks(pool: Pool, file: FileId): Protocol<void> {
   const { kernel } = pool;
   const rows = kernel.load(L.HEADER_ROWS);
   for (let owner = 0; owner < rows; owner++) {
-    if ((kernel.rowWord(owner, L.ROW_STATUS) & 3) === L.ROW_FREE) continue;
+    if (kernel.status(owner) === L.ROW_FREE) continue;
     let slot = 0;
     for (;;) {
       const frame = kernel.control.writebackOf(owner, file, slot);
@@ -188,6 +226,7 @@ export function* waitForWritePins(
   for (const { frame, index } of dirtyPages(pool, file)) {
     while (kernel.control.prepareWait(frame, L.WRITE_MASK) === 1) {
       const seq = kernel.out(0);
+      if (kernel.frameWord(frame, L.FRAME_STATE) & L.ORPHAN) break; // cut off: there is nothing to write
       const left = end - now();
       if (left <= 0) {
         const owner = writePinner(pool, frame);

@@ -1,9 +1,9 @@
 // Opening an update of a page: the pin, the undo frame, UPDATING. What follows, up to the commit, is straight code of the
 // caller (file.ts), because the user's function runs in it.
-import { pinfoldError } from '../errors';
+import { type PinfoldError, pinfoldError } from '../errors';
 import { describeOwner, type FileId, type FrameId, type PinSlot, updaterOf } from '../kernel/kernel';
 import * as L from '../kernel/layout';
-import { type Pool, type Protocol, wait } from './effects';
+import { type Pool, type Protocol, type Waiting, wait } from './effects';
 import { acquire, claimForSelf } from './fill';
 
 /** Pins the page and sees to it that the next update has a frame for its before-image: the pin slot. */
@@ -41,4 +41,52 @@ export function* waitForUpdate(
     'ERR_PINFOLD_UPDATE_TIMEOUT',
     `update of page ${index} waited ${timeoutMs} ms for another update of it, by ${describeOwner(kernel, owner)}`,
   );
+}
+
+/**
+ * Pins the page and takes UPDATING, in place: the update's level. The kernel's OUT[1] tells whether the page has write
+ * pins. Throws ERR_PINFOLD_UPDATE_TIMEOUT, ERR_PINFOLD_REENTRANT, ERR_PINFOLD_CALLBACK (too deep).
+ */
+export function* beginUpdate(pool: Pool, file: FileId, index: number, timeoutMs: number): Protocol<number> {
+  const { kernel } = pool;
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const slot = yield* prepareUpdate(pool, file, index);
+    let status = kernel.control.updateBegin(slot);
+    try {
+      while (status === L.BUSY) {
+        yield* waitForUpdate(pool, kernel.out(0) as FrameId, index, end, timeoutMs);
+        status = kernel.control.updateBegin(slot);
+      }
+    } finally {
+      if (status < 0) kernel.control.unpin(slot, 0);
+    }
+    if (status >= 0) return status;
+    if (status !== L.GONE) throw updateError(status, index);
+    // Cut off by a truncate since the lookup: what the page is now is looked up again.
+  }
+}
+
+/** The error for an update status that no waiting mends. */
+export function updateError(status: number, index: number): PinfoldError {
+  if (status === L.REENTRANT) return reentrant('update', index);
+  return pinfoldError('ERR_PINFOLD_CALLBACK', `updates nest ${L.UPDATES} deep at the most`);
+}
+
+export function reentrant(what: string, index: number): PinfoldError {
+  return pinfoldError(
+    'ERR_PINFOLD_REENTRANT',
+    `${what} of page ${index} inside an update of it by the same thread`,
+  );
+}
+
+/** Waits until no truncate of the file is under way: it had made a size final that the caller wanted to raise. */
+export function* waitForCut(pool: Pool, file: FileId, patience: Waiting): Protocol<void> {
+  const { kernel } = pool;
+  const fileAt = kernel.fileAt(file);
+  for (;;) {
+    const seq = kernel.load(fileAt + L.FILE_WAKE);
+    if ((kernel.load(fileAt + L.FILE_CUT_SEQ) & 1) === 0) return;
+    yield* patience.wait(fileAt + L.FILE_WAKE, seq, () => kernel.load(fileAt + L.FILE_CUT_LOCK));
+  }
 }

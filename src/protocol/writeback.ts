@@ -3,7 +3,7 @@
 import type { FileId, FrameId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { copyForWriteback } from './copy';
-import { io, type Pool, type Protocol, wait } from './effects';
+import { io, Patience, type Pool, type Protocol, type Waiting } from './effects';
 
 /** What is done about a page with write pins: its current contents are written from a copy, or it is passed over. */
 export type PinnedPages = 'bounce' | 'skip';
@@ -13,17 +13,26 @@ export interface DirtyPage {
   readonly index: number;
 }
 
-/** The file's dirty pages by page index, as of one pass over its dirty set. `wanted` chooses; a moment's view. */
-export function dirtyPages(pool: Pool, file: FileId, wanted?: (frame: FrameId) => boolean): DirtyPage[] {
+/**
+ * The file's dirty pages by page index, as of one pass over its dirty set. `wanted` chooses; a moment's view. With `most`
+ * the pass ends once it has so many.
+ */
+export function dirtyPages(
+  pool: Pool,
+  file: FileId,
+  wanted?: (frame: FrameId) => boolean,
+  most = Number.POSITIVE_INFINITY,
+): DirtyPage[] {
   const { kernel } = pool;
   const { control } = kernel;
   const pages: DirtyPage[] = [];
   for (
     let group = control.nextDirtyGroup(file, 0);
-    group >= 0;
+    group >= 0 && pages.length < most;
     group = control.nextDirtyGroup(file, group + 1)
   ) {
     for (let bits = control.dirtyFrames(file, group); bits !== 0; bits &= bits - 1) {
+      if (pages.length === most) break;
       const frame = (group * 32 + (31 - Math.clz32(bits & -bits))) as FrameId;
       if (wanted && !wanted(frame)) continue;
       pages.push({ frame, index: kernel.frameWord(frame, L.FRAME_INDEX) >>> 0 });
@@ -64,12 +73,14 @@ export function* writeBack(
   if (pages.length === 0) return written;
   const { kernel } = pool;
   const { control } = kernel;
+  const patience = new Patience(pool, 'a staging area');
   let area = -1;
   for (;;) {
     const seq = kernel.load(L.HEADER_STAGING_WAKE);
     area = control.claimStaging(firstArea);
     if (area >= 0) break;
-    yield* wait(L.HEADER_STAGING_WAKE, seq);
+    const holder = () => kernel.load(L.HEADER_STAGING + firstArea * 4);
+    yield* patience.wait(L.HEADER_STAGING_WAKE, seq, holder);
   }
   const held: number[] = []; // writeback slots of the batch under way
   try {
@@ -127,19 +138,16 @@ function* writeStaged(
     const position = staged[first]!.index * geometry.pageSize;
     const length = Math.min((last - first + 1) * geometry.pageSize, size - position);
     const from = staged[first]!.slot * geometry.pageSize;
-    const result =
-      length > 0
-        ? yield* io({
-            kind: 'write',
-            file,
-            bytes: pool.bytes.staging[area]!.subarray(from, from + length),
-            position,
-          })
-        : 0;
+    const bytes = pool.bytes.staging[area]!.subarray(from, from + Math.max(0, length));
+    const result = length > 0 ? yield* io({ kind: 'write', file, bytes, position }) : 0;
     for (let n = first; n <= last; n++) {
-      const { slot, bounced } = staged[n]!;
+      const { slot, index, bounced } = staged[n]!;
       if (result < 0) {
         control.failWriteback(slot);
+        continue;
+      }
+      if (index * geometry.pageSize >= size) {
+        control.giveBack(slot); // a truncate is about to cut it off, unless the system refuses
         continue;
       }
       control.endWriteback(slot, failSeq);
@@ -152,34 +160,37 @@ function* writeStaged(
 }
 
 /** Waits until the writeback of the frame's page that runs now, if one does, has ended. */
-export function* waitForWriteback(pool: Pool, frame: FrameId): Protocol<void> {
+export function* waitForWriteback(
+  pool: Pool,
+  frame: FrameId,
+  patience: Waiting = new Patience(pool, 'a writeback'),
+): Protocol<void> {
   const { kernel } = pool;
+  const writer = () => kernel.frameWord(frame, L.FRAME_WRITER);
   const before = kernel.frameWord(frame, L.FRAME_WRITEBACKS);
   while (kernel.control.prepareWait(frame, L.WRITEBACK) === 1) {
     const seq = kernel.out(0);
     // The count moves just before WRITEBACK drops. So only when it has moved twice has the first surely ended.
     if (((kernel.frameWord(frame, L.FRAME_WRITEBACKS) - before) | 0) >= 2) return;
-    yield* wait(kernel.frameAt(frame) + L.FRAME_WAKE, seq);
+    yield* patience.wait(kernel.frameAt(frame) + L.FRAME_WAKE, seq, writer);
   }
 }
 
+/** Dirty pages of the file that nobody has write-pinned, `most` at the most. */
+export function cleanablePages(pool: Pool, file: FileId, most: number): DirtyPage[] {
+  const { kernel } = pool;
+  const free = (frame: FrameId) =>
+    (kernel.frameWord(frame, L.FRAME_STATE) & (L.DIRTY | L.WRITE_MASK)) === L.DIRTY;
+  return dirtyPages(pool, file, free, most);
+}
+
 /**
- * Cleans a batch of the file's pages that nobody has write-pinned, for a caller who needs room: 0 or an errno. A few
- * batches at a time: the caller pays for a bounded number of I/Os.
+ * Cleans a few batches of the file's pages that nobody has write-pinned, for a caller who needs room: 0 or an errno. The
+ * caller pays for a bounded number of I/Os.
  */
 export function* clean(pool: Pool, file: FileId): Protocol<number> {
-  const pages = dirtyPages(
-    pool,
-    file,
-    (frame) => (pool.kernel.frameWord(frame, L.FRAME_STATE) & L.WRITE_MASK) === 0,
-  );
-  const { errno, busy } = yield* writeBack(
-    pool,
-    file,
-    pages.slice(0, 4 * pool.geometry.stagingPages),
-    'skip',
-    1,
-  );
+  const pages = cleanablePages(pool, file, 4 * pool.geometry.stagingPages);
+  const { errno, busy } = yield* writeBack(pool, file, pages, 'skip', 1);
   if (errno === 0 && busy.length > 0) yield* waitForWriteback(pool, busy[0]!.frame);
   return errno;
 }

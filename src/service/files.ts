@@ -4,8 +4,10 @@ import fs from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { constants } from 'node:os';
 import type { Attachment } from '../attachment';
+import { closeDescriptors } from '../descriptors';
 import type { FileId, FrameId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
+import { isAlive } from '../liveness';
 import { openFlag } from '../openRequest';
 import { type Answer, serviceClass } from '../protocol/effects';
 import { errnoOf } from '../store/file';
@@ -14,9 +16,14 @@ import { awaitBell, isOpen, type Opener, serveAll } from './requests';
 /** How often the worker looks for files to close when nobody rings, in ms. */
 const LOOK_MS = 1000;
 
+/** How often a successor looks whether the file worker that it replaces is recovered, in ms. */
+const SUCCEED_MS = 2;
+
 export function runFileWorker(attachment: Attachment): void {
   const { kernel } = attachment;
+  if (!succeed(attachment)) return;
   const files = new Files(attachment);
+  files.takeOver();
   const bellAt = L.HEADER_BELL + 4 * serviceClass.files;
   let turn = 0;
   while (isOpen(attachment)) {
@@ -26,6 +33,21 @@ export function runFileWorker(attachment: Attachment): void {
     awaitBell(attachment, serviceClass.files, bell, LOOK_MS);
   }
   files.closeAll();
+}
+
+/** Waits until a dead predecessor is recovered: true. False: there is a living one, or the cache's life is over. */
+function succeed(attachment: Attachment): boolean {
+  const { kernel } = attachment;
+  while (isOpen(attachment)) {
+    const others = [...kernel.owners()].filter(
+      (owner) => owner !== kernel.owner && kernel.rowWord(owner, L.ROW_KIND) === L.KIND_FILES,
+    );
+    if (others.length === 0) return true;
+    if (others.some((owner) => kernel.status(owner) === L.ROW_LIVE && isAlive(kernel, owner))) return false;
+    attachment.look(SUCCEED_MS);
+    Atomics.wait(kernel.words, L.HEADER_LIFE >> 2, L.LIFE_OPEN, SUCCEED_MS);
+  }
+  return false;
 }
 
 interface Identity {
@@ -39,7 +61,7 @@ const high = (value: bigint) => Number(BigInt.asIntN(32, value >> 32n));
 class Files implements Opener {
   readonly #attachment: Attachment;
   /** What tells other caches of this process that a file is taken. */
-  readonly #leases = new Map<FileId, Server>();
+  readonly #leases = new Map<FileId, Server | undefined>();
 
   constructor(attachment: Attachment) {
     this.#attachment = attachment;
@@ -58,7 +80,7 @@ class Files implements Opener {
       if (!isFile) return [isDirectory(fd) ? constants.errno.EISDIR : constants.errno.EINVAL, 0, 0, 0];
       const known = this.#find({ dev, ino });
       if (known !== undefined) {
-        this.#kernel.control.fileRetain(known);
+        this.#kernel.control.fileRetainForRequest(known);
         kept = this.#addDescriptor(known, fd, writable);
         return [0, known, 0, 0];
       }
@@ -78,17 +100,35 @@ class Files implements Opener {
     }
   }
 
+  /**
+   * Takes over the files of a predecessor that died: its descriptors live on, what told other caches of them ended with it.
+   * A row that it had not made an open file yet, or was closing, may have descriptors that nobody else knows.
+   */
+  takeOver(): void {
+    const kernel = this.#kernel;
+    for (let id = 0; id < this.#attachment.geometry.files; id++) {
+      const file = id as FileId;
+      if (kernel.fileWord(file, L.FILE_REFS) < 0) {
+        closeDescriptors(this.#kernel, file);
+        continue;
+      }
+      const word = (lowField: number, highField: number) =>
+        BigInt(kernel.fileWord(file, lowField) >>> 0) | (BigInt(kernel.fileWord(file, highField)) << 32n);
+      const dev = word(L.FILE_DEV_LO, L.FILE_DEV_HI);
+      const ino = word(L.FILE_INO_LO, L.FILE_INO_HI);
+      if (!this.#lease(file, { dev, ino })) this.#leases.set(file, undefined); // another cache was quick: too late to refuse
+    }
+  }
+
   get #kernel() {
     return this.#attachment.kernel;
   }
 
   #takePath(area: number): Buffer {
-    const { words, control } = this.#kernel;
+    const { words } = this.#kernel;
     const at = this.#kernel.load(L.HEADER_AT_PATHS) + area * L.PATH_BYTES;
     const length = new DataView(words.buffer).getInt32(at, true);
-    const path = Buffer.from(Buffer.from(words.buffer as ArrayBuffer, at + 4, length)); // a copy: the area is free next
-    control.releasePath(area);
-    return path;
+    return Buffer.from(Buffer.from(words.buffer as ArrayBuffer, at + 4, length)); // fs takes no shared memory for a path
   }
 
   #find({ dev, ino }: Identity): FileId | undefined {
@@ -154,17 +194,15 @@ class Files implements Opener {
   }
 
   #close(file: FileId): void {
-    const kernel = this.#kernel;
-    const read = kernel.fileWord(file, L.FILE_FD_READ) - 1;
-    const write = kernel.fileWord(file, L.FILE_FD_WRITE) - 1;
+    const write = this.#kernel.fileWord(file, L.FILE_FD_WRITE) - 1;
     // Nobody has fsynced the file that we created; its next opener would not know.
-    if (write >= 0 && kernel.fileWord(file, L.FILE_FLAGS) & L.FLAG_CREATED)
+    if (write >= 0 && this.#kernel.fileWord(file, L.FILE_FLAGS) & L.FLAG_CREATED)
       this.#attachment.store.syncDirectory(write);
-    kernel.control.fileSetDescriptors(file, -1, -1);
-    for (const fd of new Set([read, write])) if (fd >= 0) fs.closeSync(fd);
+    closeDescriptors(this.#kernel, file);
     this.#leases.get(file)?.close();
     this.#leases.delete(file);
   }
+
 
   /**
    * Marks the file as taken by this cache in this process: false if another cache has it. The mark is an abstract Unix

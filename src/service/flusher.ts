@@ -6,12 +6,13 @@ import { type Protocol, serviceClass } from '../protocol/effects';
 import { RETRY_MS } from '../protocol/fill';
 import { flush } from '../protocol/flush';
 import { dirtyPages, writeBack } from '../protocol/writeback';
-import { gauges } from '../stats';
-import { isAlive } from './liveness';
+import { overRatio } from '../protocol/throttle';
 import { awaitBell, isOpen, serveAll } from './requests';
 
-/** How often to look whether a thread that leaves is gone, in ms. */
-const LEAVING_LOOK_MS = 2;
+/** How often to look for dead owners, in ms; less often if a look takes more than a 50th of that. */
+const LOOK_MS = 250;
+/** The same while a thread is ending, or its row waits for a service thread to be done with its requests. */
+const ENDING_LOOK_MS = 2;
 /** Share of the frames that may hold unstable pages before flushers flush, ahead of the reclaimer's need. */
 const UNSTABLE_RATIO = 1 / 8;
 
@@ -22,43 +23,63 @@ export function runFlusher(attachment: Attachment): void {
   const serve = () => {
     turn = serveAll(attachment, serviceClass.flushers, turn);
   };
+  const deaths = new DeathWatch(attachment);
   let nextLook = 0;
   while (isOpen(attachment)) {
     const bell = kernel.load(bellAt);
     serve();
-    const leaving = releaseGone(attachment);
+    deaths.look();
     const now = attachment.now();
     kernel.control.tick(now);
-    if (now >= nextLook || overBackgroundLimit(attachment)) {
+    if (now >= nextLook || overRatio(attachment, options.dirtyBackgroundRatio)) {
       attachment.sync.run(lookAround(attachment, now, serve));
       nextLook = attachment.now() + options.writebackIntervalMs;
     }
-    const sleep = nextLook - attachment.now();
-    awaitBell(attachment, serviceClass.flushers, bell, leaving ? Math.min(sleep, LEAVING_LOOK_MS) : sleep);
+    awaitBell(
+      attachment,
+      serviceClass.flushers,
+      bell,
+      Math.min(nextLook, deaths.nextAt) - attachment.now(),
+    );
   }
 }
 
-/** Frees the rows of threads that left with write pins and are gone: true if one is still there. */
-function releaseGone({ kernel }: Attachment): boolean {
-  let leaving = false;
-  for (const owner of kernel.owners()) {
-    if ((kernel.rowWord(owner, L.ROW_STATUS) & 3) !== L.ROW_LEAVING) continue;
-    if (isAlive(kernel, owner)) leaving = true;
-    else kernel.control.release(owner);
-  }
-  return leaving;
-}
+/** Looks for dead owners now and then, so that they are recovered though nobody waits for them. */
+class DeathWatch {
+  readonly #attachment: Attachment;
+  #nextAt = 0;
 
-/** Whether more pages that could be cleaned are dirty than `dirtyBackgroundRatio` allows. */
-function overBackgroundLimit({ kernel, options, geometry }: Attachment): boolean {
-  const { dirty, pinnedDirty } = gauges(kernel);
-  return dirty - pinnedDirty > options.dirtyBackgroundRatio * geometry.frames;
+  constructor(attachment: Attachment) {
+    this.#attachment = attachment;
+  }
+
+  /** When it wants to look again, by the attachment's clock. */
+  get nextAt(): number {
+    return this.#nextAt;
+  }
+
+  look(): void {
+    const started = this.#attachment.now();
+    const ending = this.#isEnding();
+    if (started < this.#nextAt && !ending) return;
+    this.#attachment.look(1);
+    const took = this.#attachment.now() - started;
+    this.#nextAt = started + (this.#isEnding() ? ENDING_LOOK_MS : Math.max(LOOK_MS, 50 * took));
+  }
+
+  /** Whether a row is known to be about to be free. */
+  #isEnding(): boolean {
+    const { kernel } = this.#attachment;
+    const ending: number[] = [L.ROW_LEAVING, L.ROW_DEAD, L.ROW_RECOVERING];
+    for (const owner of kernel.owners()) if (ending.includes(kernel.status(owner))) return true;
+    return false;
+  }
 }
 
 /** One look at every file: write back what is over the limit or has expired, flush if much is unstable. */
 function* lookAround(attachment: Attachment, now: number, serve: () => void): Protocol<void> {
   const { kernel, options, geometry } = attachment;
-  const all = overBackgroundLimit(attachment);
+  const all = overRatio(attachment, options.dirtyBackgroundRatio);
   const expired = (frame: FrameId) =>
     ((now - kernel.frameWord(frame, L.FRAME_DIRTIED_AT)) | 0) >= options.dirtyExpireMs;
   const flushAll = kernel.control.countUnstable() > UNSTABLE_RATIO * geometry.frames;
@@ -67,11 +88,11 @@ function* lookAround(attachment: Attachment, now: number, serve: () => void): Pr
     if (kernel.fileWord(file, L.FILE_REFS) < 0) continue;
     if (kernel.control.nextDirtyGroup(file, 0) < 0 && kernel.control.needsFlush(file) === 0) continue;
     if (((now - kernel.fileWord(file, L.FILE_RETRY_AT)) | 0) < 0) continue;
-    if (kernel.control.fileRetain(file) !== 1) continue;
+    if (!attachment.references.retain(file)) continue;
     try {
       yield* visit(attachment, file, now, all ? undefined : expired, flushAll, serve);
     } finally {
-      if (kernel.control.fileRelease(file) === 0) kernel.control.ring(serviceClass.files);
+      if (attachment.references.release(file)) kernel.control.ring(serviceClass.files);
     }
   }
 }

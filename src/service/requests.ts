@@ -1,11 +1,14 @@
 // What service threads do for others: take a request, run its protocol in place, answer.
 import { constants } from 'node:os';
 import type { Attachment } from '../attachment';
+import type { PinfoldError } from '../errors';
 import type { FileId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { type Answer, type Protocol, requestKind, type ServiceClass } from '../protocol/effects';
 import { fill, makeRoom } from '../protocol/fill';
 import { fsyncRound } from '../protocol/fsync';
+import { cleanForWriter } from '../protocol/throttle';
+import { truncate } from '../protocol/truncate';
 import { errnoOf } from '../store/file';
 
 /** What only the file worker can do. */
@@ -35,12 +38,18 @@ export function serveAll(
     try {
       answer = serve(attachment, kind, file as FileId, a, b, opener);
     } catch (error) {
-      answer = [-errnoOf(error), 0, 0, 0];
+      answer = [errnoFor(error), 0, 0, 0];
     }
     kernel.control.answer(owner, slot, ...answer);
     next = (owner + 1) % geometry.rows;
   }
   return next;
+}
+
+/** What a service thread could not wait for any longer is a timeout for whoever asked. */
+function errnoFor(error: unknown): number {
+  const timedOut = ['ERR_PINFOLD_TIMEOUT', 'ERR_PINFOLD_UPDATE_TIMEOUT'];
+  return timedOut.includes((error as PinfoldError).code) ? constants.errno.ETIMEDOUT : -errnoOf(error);
 }
 
 function serve(
@@ -52,21 +61,32 @@ function serve(
   opener?: Opener,
 ): Answer {
   if (kind === requestKind.open && opener) return opener.open(a, b);
-  const { control } = attachment.kernel;
   // The caller's handle may be closed meanwhile: the service holds the file open for itself.
-  if (control.fileRetain(file) !== 1) return [constants.errno.EBADF, 0, 0, 0];
+  if (!attachment.references.retain(file)) return [constants.errno.EBADF, 0, 0, 0];
   try {
-    return attachment.sync.run(protocolFor(attachment, kind, file, a));
+    return attachment.sync.run(protocolFor(attachment, kind, file, a, b));
   } finally {
-    if (control.fileRelease(file) === 0) control.ring(1);
+    if (attachment.references.release(file)) attachment.kernel.control.ring(1);
   }
 }
 
-function protocolFor(attachment: Attachment, kind: number, file: FileId, a: number): Protocol<Answer> {
+function protocolFor(
+  attachment: Attachment,
+  kind: number,
+  file: FileId,
+  a: number,
+  b: number,
+): Protocol<Answer> {
   if (kind === requestKind.fill) return fill(attachment, file, a >>> 0);
   if (kind === requestKind.room) return makeRoom(attachment);
+  if (kind === requestKind.clean) return cleanForWriter(attachment, file);
+  if (kind === requestKind.truncate) return cut(attachment, file, (a >>> 0) + b * 2 ** 32);
   if (kind === requestKind.round) return fsyncRound(attachment, file, 'bounce', undefined, a);
   throw new Error(`no request has kind ${kind}`);
+}
+
+function* cut(attachment: Attachment, file: FileId, size: number): Protocol<Answer> {
+  return [yield* truncate(attachment, file, size, attachment.options.waitTimeoutMs), 0, 0, 0];
 }
 
 /** Sleeps until the class's bell rings or `ms` passed. */
@@ -80,5 +100,5 @@ export function awaitBell(attachment: Attachment, service: ServiceClass, seen: n
 }
 
 export function isOpen(attachment: Attachment): boolean {
-  return attachment.kernel.load(L.HEADER_LIFE) !== L.LIFE_CLOSED;
+  return attachment.kernel.load(L.HEADER_LIFE) < L.LIFE_CLOSED;
 }

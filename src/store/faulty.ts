@@ -5,7 +5,7 @@ import { systemError } from '../errors';
 import { fileStore, fileStoreOver } from './file';
 import type { Store } from './store';
 
-type FaultyCall = 'read' | 'write' | 'flush';
+type FaultyCall = 'read' | 'write' | 'flush' | 'resize';
 
 export interface Fault {
   readonly call: FaultyCall;
@@ -19,7 +19,7 @@ export interface Fault {
   readonly yetDone?: boolean;
 }
 
-const CALLS: readonly FaultyCall[] = ['read', 'write', 'flush'];
+const CALLS: readonly FaultyCall[] = ['read', 'write', 'flush', 'resize'];
 const WORDS = 4;
 const [ERRNO, AFTER, TIMES, YET_DONE] = [0, 1, 2, 3] as const;
 const NO_LIMIT = -1;
@@ -78,6 +78,11 @@ export function faultyStore(handle: HandleParts): Store {
       const fault = strike(plan, 'flush');
       if (fault === undefined || fault.yetDone) fs.fdatasyncSync(fd);
       if (fault !== undefined) throw systemError(fault.errno, 'fdatasync');
+    },
+    ftruncateSync: (fd, size) => {
+      const fault = strike(plan, 'resize');
+      if (fault === undefined || fault.yetDone) fs.ftruncateSync(fd, size);
+      if (fault !== undefined) throw systemError(fault.errno, 'ftruncate');
     },
   });
 }

@@ -29,7 +29,7 @@ function transfer(length: number, step: (done: number) => number): number {
 }
 
 /** The system calls that the buffered store makes; a test puts failing ones in their place. */
-export type FileCalls = Pick<typeof fs, 'readSync' | 'writeSync' | 'fdatasyncSync'>;
+export type FileCalls = Pick<typeof fs, 'readSync' | 'writeSync' | 'fdatasyncSync' | 'ftruncateSync'>;
 
 /** The buffered store: plain pread, pwrite, fdatasync on descriptors of regular files. */
 export const fileStoreOver = (calls: FileCalls): Store => ({
@@ -50,6 +50,15 @@ export const fileStoreOver = (calls: FileCalls): Store => ({
   flush(fd) {
     try {
       calls.fdatasyncSync(fd); // EINTR is not retried: after it nobody knows what is stable, so it is a failure
+      return 0;
+    } catch (error) {
+      return errnoOf(error);
+    }
+  },
+
+  resize(fd, size) {
+    try {
+      calls.ftruncateSync(fd, size);
       return 0;
     } catch (error) {
       return errnoOf(error);

@@ -9,6 +9,8 @@ export interface Store {
   write(fd: number, bytes: Uint8Array, position: number): number;
   /** The store's barrier: what was written before is stable when it returns 0. */
   flush(fd: number): number;
+  /** Gives the file a size: 0. */
+  resize(fd: number, size: number): number;
   /** Makes the directory entry of an open file stable. */
   syncDirectory(fd: number): number;
 }

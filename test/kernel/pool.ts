@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { type Geometry, geometryOf, initialize } from '../../src/kernel/geometry.ts';
 import { type Control, type FileId, type FrameId, Kernel, PageBytes } from '../../src/kernel/kernel.ts';
 import * as L from '../../src/kernel/layout.ts';
+import { References } from '../../src/kernel/references.ts';
 import { type CacheOptions, type CheckedOptions, checkCacheOptions } from '../../src/options.ts';
 import type { Pool } from '../../src/protocol/effects.ts';
 
@@ -53,7 +54,15 @@ export class Memory {
     }
     const bytes =
       this.#data.length > 0 ? new PageBytes(this.geometry, this.#bytesModule, this.#data) : undefined;
-    return { kernel, control: kernel.control, bytes: bytes!, geometry: this.geometry, options: this.options };
+    const references = new References(kernel);
+    return {
+      kernel,
+      control: kernel.control,
+      bytes: bytes!,
+      geometry: this.geometry,
+      options: this.options,
+      references,
+    };
   }
 
   /** A file of `size` bytes, open, under the first free id. */

@@ -92,7 +92,7 @@ describe('rows', () => {
     thread.control.detach();
     const next = memory.thread();
     expect(next.kernel.owner).toBe(thread.kernel.owner);
-    expect(next.kernel.rowWord(next.kernel.owner, L.ROW_STATUS)).toBe(status + 4); // another generation
+    expect(next.kernel.rowWord(next.kernel.owner, L.ROW_STATUS)).toBe(status + L.GENERATION_ONE); // another generation
     expect(next.kernel.rowWord(next.kernel.owner, L.COUNT_FSYNCS)).toBe(1);
     expect([...next.kernel.owners()]).toEqual([thread, service, ...others].map(({ kernel }) => kernel.owner));
   });
@@ -146,8 +146,8 @@ describe('files', () => {
     expect(control.fileRetire(file)).toBe(0);
     install(thread, file, 0);
     expect(control.fileRetain(file)).toBe(1);
-    expect(control.fileRelease(file)).toBe(1);
-    expect(control.fileRelease(file)).toBe(0);
+    expect(control.fileRelease(file, thread.kernel.owner)).toBe(1);
+    expect(control.fileRelease(file, thread.kernel.owner)).toBe(0);
     expect(control.fileRetire(file)).toBe(0);
     expect(control.evict(control.lookup(file, 0))).toBe(1);
     expect(control.fileRetire(file)).toBe(1);
@@ -219,7 +219,7 @@ describe('flush numbers', () => {
       service.control.flushFailing(file, 5);
       expect(thread.kernel.fileWord(file, L.FILE_FAIL_SEQ) & 1).toBe(1);
       expect(service.control.redirtyUnstable(file, 0)).toBe(-1); // through the read pin
-      service.control.flushFailed(file);
+      service.control.flushFailed(file, service.kernel.owner);
       expect(thread.kernel.fileWord(file, L.FILE_FAIL_SEQ)).toBe((failSeq + 2) | 0);
       const failures = thread.kernel.fileWord(file, L.FILE_WB_FAIL);
       thread.control.endWriteback(1, seen);
@@ -248,6 +248,6 @@ describe('flush numbers', () => {
     Atomics.store(memory.words, at, state);
     expect(service.control.redirtyUnstable(file, frame >>> 5)).toBe(-1);
     expect(thread.kernel.frameWord(frame, L.FRAME_STATE) & L.DIRTY).toBe(L.DIRTY);
-    service.control.flushFailed(file);
+    service.control.flushFailed(file, service.kernel.owner);
   });
 });

@@ -15,18 +15,60 @@
  */
 export * from './dirty';
 export {
+  cutEnd,
+  cutPublish,
+  cutTakeBack,
+  cutTry,
   fileClearFlag,
   fileOpen,
   fileRelease,
+  fileResized,
   fileRetain,
+  fileRetainForRequest,
   fileRetire,
   fileSetDescriptors,
   fileSetSize,
   fileSize,
 } from './files';
+export { cutOff, freeOrphans, nextPageFrom } from './orphans';
 export { countMiss, makeWritePin, pin, prepareWait, unpin, viewClose, viewOpen } from './pins';
-export * from './rows';
-export { abandonClaim, countUnstable, detachClaim, evict, fillDone, install, lookup, reclaim } from './table';
+export {
+  declareDead,
+  recoverBegin,
+  recoverClaim,
+  recoverCommit,
+  recoverEnd,
+  recoverPause,
+  recoverPins,
+  recoverPublish,
+  recoverRequests,
+  recoverUndone,
+  recoverUpdate,
+  recoverWritebacks,
+} from './recovery';
+export {
+  answer,
+  attach,
+  beCreator,
+  bump,
+  bury,
+  claimPath,
+  claimStaging,
+  collect,
+  detach,
+  leave,
+  lookTry,
+  post,
+  releasePath,
+  releaseStaging,
+  ring,
+  setLife,
+  startTry,
+  take,
+  tick,
+  withdraw,
+} from './rows';
+export { abandonClaim, countUnstable, evict, fillDone, install, lookup, reclaim } from './table';
 export {
   dropUndoFrames,
   hold,
@@ -37,6 +79,29 @@ export {
   updateBegin,
   updateCommit,
   updateDepth,
+  updateOpen,
   updatePublish,
 } from './update';
-export * from './writeback';
+export { cleanable } from './words';
+export {
+  endWriteback,
+  failWriteback,
+  flushBegin,
+  flushDone,
+  flushFailed,
+  flushFailing,
+  flushRelease,
+  flushTry,
+  giveBack,
+  needsFlush,
+  noteError,
+  recoverRound,
+  redirtyUnstable,
+  roundClose,
+  roundEnd,
+  roundLead,
+  roundOutcome,
+  roundYield,
+  startWriteback,
+  writebackOf,
+} from './writeback';

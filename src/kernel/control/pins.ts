@@ -3,6 +3,7 @@ import * as L from '../layout';
 import {
   account, bucketAt, count, frameAt, hashOf, keep, maxPins, noteDirtied, out, row, wakeFrame,
 } from './words';
+import { freeOrphan } from './orphans';
 import { atHome, find, isPage } from './table';
 
 /** Head of this owner's list of free pin slots; `maxPins` when all are taken. */
@@ -18,6 +19,21 @@ let viewVersion: i32 = 0;
 export function countMiss(): void {
   count(L.COUNT_MISSES);
   count(L.COUNT_HITS, -1);
+}
+
+/** Takes the head of the free list for a pin on `frame`: part of the section that takes the pin. */
+// @ts-ignore: decorator
+@inline export function takePinSlot(slotAt: usize, frame: i32, mode: i32): void {
+  // A plain store: others read it only when this owner is dead, or to show it to people.
+  const next = ~load<i32>(slotAt, L.ROW_PINS);
+  store<i32>(slotAt, (frame << 2) | mode, L.ROW_PINS);
+  freePin = next;
+}
+
+/** The slot that the next pin takes; `maxPins` when there is none. */
+// @ts-ignore: decorator
+@inline export function nextPinSlot(): i32 {
+  return freePin;
 }
 
 /** Puts a pin slot back on the free list: part of the section that drops the pin. */
@@ -58,10 +74,8 @@ export function pin(file: i32, index: i32): i32 {
       if ((s & L.USE_MASK) != L.USE_MASK) after += L.USE_ONE;
       const seen = atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE);
       if (seen == s) {
-        // Section. The slot is a plain store: others read it only when this owner is dead, or to show it to people.
-        const next = ~load<i32>(slotAt, L.ROW_PINS);
-        store<i32>(slotAt, (frame << 2) | L.PIN_READ, L.ROW_PINS);
-        freePin = next;
+        // Section.
+        takePinSlot(slotAt, frame, L.PIN_READ);
         pinned = true;
         break;
       }
@@ -90,7 +104,8 @@ export function pin(file: i32, index: i32): i32 {
 }
 
 /**
- * Makes the read pin in `slot` a write pin; under `keep` the page is dirty from now on. PIN_COUNT_FULL if it can't.
+ * Makes the read pin in `slot` a write pin; under `keep` the page is dirty from now on. PIN_COUNT_FULL, or GONE (the page
+ * was cut off) if it can't.
  * The slot says WRITE in the section of the CAS, so the recoverer of a dead owner knows which count to lower.
  */
 export function makeWritePin(slot: i32): i32 {
@@ -101,6 +116,7 @@ export function makeWritePin(slot: i32): i32 {
   while (true) {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
     assert((s & L.READ_MASK) != 0);
+    if (s & L.ORPHAN) return L.GONE;
     if ((s & L.WRITE_MASK) == L.WRITE_MASK) return L.PIN_COUNT_FULL;
     const after = (s - L.READ_ONE + L.WRITE_ONE) | (keep ? L.DIRTY : 0);
     if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
@@ -129,6 +145,7 @@ export function unpin(slot: i32, dirty: i32): i32 {
     store<i32>(slotAt, ~freePin, L.ROW_PINS);
     freePin = slot;
     assert((s & L.READ_MASK) != 0);
+    if (s & L.ORPHAN) freeOrphan(frame);
     return 0;
   }
   const file = atomic.load<i32>(at, L.FRAME_FILE);
@@ -137,40 +154,18 @@ export function unpin(slot: i32, dirty: i32): i32 {
   while (true) {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
     assert((s & L.WRITE_MASK) != 0); // I6
-    const after = ((s - L.WRITE_ONE) & ~L.WAITERS) | (dirty ? L.DIRTY : 0);
+    // What came into a page that was cut off is dropped with it.
+    const dirties = dirty != 0 && (s & L.ORPHAN) == 0;
+    const after = ((s - L.WRITE_ONE) & ~L.WAITERS) | (dirties ? L.DIRTY : 0);
     if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
       // Section.
       store<i32>(slotAt, ~freePin, L.ROW_PINS);
       freePin = slot;
       account(s, after);
-      if (dirty) noteDirtied(at, frame, file, s);
+      if (dirties) noteDirtied(at, frame, file, s);
       if (s & L.WAITERS) wakeFrame(at);
+      if (s & L.ORPHAN) freeOrphan(frame);
       return 0;
-    }
-  }
-}
-
-/** Drops the pin in a slot of a row whose owner is gone, a write pin as dirty. */
-// @ts-ignore: decorator
-@inline export function dropPinOf(owner: usize, slot: i32): void {
-  const slotAt = owner + (<usize>slot << 2);
-  const held = load<i32>(slotAt, L.ROW_PINS);
-  if (held < 0) return;
-  const frame = held >>> 2;
-  const at = frameAt(frame);
-  const file = atomic.load<i32>(at, L.FRAME_FILE);
-  const write = held & L.PIN_WRITE;
-  if (write) atomic.add<i32>(at, 1, L.FRAME_VERSION);
-  while (true) {
-    const s = atomic.load<i32>(at, L.FRAME_STATE);
-    const after = ((s - (write ? L.WRITE_ONE : L.READ_ONE)) & ~L.WAITERS) | (write ? L.DIRTY : 0);
-    if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
-      // Section.
-      store<i32>(slotAt, -1, L.ROW_PINS);
-      account(s, after);
-      if (write) noteDirtied(at, frame, file, s);
-      if (s & L.WAITERS) wakeFrame(at);
-      return;
     }
   }
 }

@@ -1,8 +1,7 @@
 // Rows (owners), their requests to service threads, staging areas and path areas.
 import * as L from '../layout';
-import { become, count, maxPins, me, out, readHeader, row, rowAt, rows } from './words';
-import { fileRelease } from './files';
-import { clearPins, dropPinOf } from './pins';
+import { become, count, fileAt, heldFileAt, me, out, readHeader, row, rowAt, rows } from './words';
+import { clearPins } from './pins';
 import { clearUpdates } from './update';
 
 /**
@@ -14,18 +13,20 @@ export function attach(from: i32, to: i32, kind: i32, tid: i32, startLo: i32, st
   for (let id = from; id < to; id++) {
     const at = rowAt(id);
     const status = atomic.load<i32>(at, L.ROW_STATUS);
-    if ((status & 3) != L.ROW_FREE) continue;
-    if (atomic.cmpxchg<i32>(at, status, status + 4 + L.ROW_STARTING, L.ROW_STATUS) != status) continue;
-    // Section.
+    if ((status & L.STATUS_MASK) != L.ROW_FREE) continue;
+    const starting = status + L.GENERATION_ONE + L.ROW_STARTING;
+    if (atomic.cmpxchg<i32>(at, status, starting, L.ROW_STATUS) != status) continue;
+    // Section. Who looks whether the owner lives may come between any two of these: a free row names no thread, and the
+    // OS thread is named last.
     become(id);
     atomic.store<i32>(at, kind, L.ROW_KIND);
-    atomic.store<i32>(at, tid, L.ROW_TID);
     atomic.store<i32>(at, startLo, L.ROW_START_LO);
     atomic.store<i32>(at, startHi, L.ROW_START_HI);
     atomic.store<i32>(at, thread, L.ROW_THREAD);
+    atomic.store<i32>(at, tid, L.ROW_TID);
     if (!clearRequests(id)) {
       // A service thread still works for the row's last owner.
-      atomic.sub<i32>(at, L.ROW_STARTING, L.ROW_STATUS);
+      freeRow(at, L.ROW_STARTING);
       continue;
     }
     clearPins();
@@ -37,20 +38,20 @@ export function attach(from: i32, to: i32, kind: i32, tid: i32, startLo: i32, st
 }
 
 /**
- * Forgets the requests of the row's last owner, which may have ended with calls under way: false while a service thread
- * still works for one. The row is STARTING, and this thread's.
+ * Forgets the requests of an owner that is gone, which may have ended with calls under way: false while a service thread
+ * still works for one. Then its path areas stay taken too.
  */
-function clearRequests(id: i32): bool {
+export function clearRequests(id: i32): bool {
   const at = rowAt(id);
   let idle = true;
   for (let slot = 0; slot < L.REQUESTS; slot++) {
     const request = at + <usize>(slot * L.REQUEST_BYTES);
     const state = atomic.load<i32>(request, L.REQUEST_STATE);
-    const opened =
-      state == L.REQUEST_DONE &&
-      atomic.load<i32>(request, L.REQUEST_KIND) == L.OPEN_REQUEST &&
-      atomic.load<i32>(request, L.REQUEST_RESULT) == 0;
-    if (opened && fileRelease(atomic.load<i32>(request, L.REQUEST_RESULT_B)) == 0) ring(1);
+    if (state == L.REQUEST_FREE) continue;
+    if (state == L.REQUEST_DONE) {
+      dropAnswer(request);
+      continue;
+    }
     if (state == L.REQUEST_RUNNING || atomic.cmpxchg<i32>(request, state, L.REQUEST_FREE, L.REQUEST_STATE) != state) {
       idle = false;
     }
@@ -65,29 +66,36 @@ function clearRequests(id: i32): bool {
   return idle;
 }
 
-/** This thread ends by itself: its row, and the write pins in it, wait for `release` by somebody who sees it gone. */
-export function leave(): void {
-  atomic.add<i32>(row, L.ROW_LEAVING - L.ROW_LIVE, L.ROW_STATUS);
+/** Frees an answered request that nobody will collect, and the reference to a file that it may carry. */
+function dropAnswer(request: usize): void {
+  const opened =
+    atomic.load<i32>(request, L.REQUEST_KIND) == L.OPEN_REQUEST && atomic.load<i32>(request, L.REQUEST_RESULT) == 0;
+  const file = opened ? fileAt(atomic.load<i32>(request, L.REQUEST_RESULT_B)) : 0;
+  // Section.
+  atomic.store<i32>(request, L.REQUEST_FREE, L.REQUEST_STATE);
+  if (opened) atomic.sub<i32>(file, 1, L.FILE_REFS);
+  if (opened) ring(1);
 }
 
-/**
- * Frees the row of a thread that has left and is gone: drops its write pins as dirty, then the row. Any service thread
- * may; the first CAS decides who. 1 if it was this one.
- */
-export function release(id: i32): i32 {
-  const at = rowAt(id);
-  const status = atomic.load<i32>(at, L.ROW_STATUS);
-  if ((status & 3) != L.ROW_LEAVING) return 0;
-  if (atomic.cmpxchg<i32>(at, status, status - L.ROW_LEAVING + L.ROW_STARTING, L.ROW_STATUS) != status) return 0;
-  for (let slot = 0; slot < maxPins; slot++) dropPinOf(at, slot);
-  atomic.sub<i32>(at, L.ROW_STARTING, L.ROW_STATUS);
-  return 1;
+/** This thread ends by itself: its row, and the write pins in it, wait for a recoverer who sees it gone. */
+export function leave(): void {
+  atomic.add<i32>(row, L.ROW_LEAVING - L.ROW_LIVE, L.ROW_STATUS);
 }
 
 /** Gives this owner's row back. It must hold nothing. */
 export function detach(): void {
   assert(load<i32>(row, L.ROW_CLAIM) == 0 && load<i32>(row, L.ROW_ROUND) == 0 && load<i32>(row, L.ROW_FLUSH) == 0);
-  atomic.sub<i32>(row, L.ROW_LIVE, L.ROW_STATUS);
+  assert(load<i32>(row, L.ROW_CUT) == 0);
+  freeRow(row, L.ROW_LIVE);
+}
+
+/** Frees this owner's row, which has `status`. */
+// @ts-ignore: decorator
+@inline function freeRow(at: usize, status: i32): void {
+  // Section. A free row names no thread: see `attach`.
+  atomic.store<i32>(at, 0, L.ROW_TID);
+  atomic.store<i32>(at, -1, L.ROW_THREAD);
+  atomic.sub<i32>(at, status, L.ROW_STATUS);
 }
 
 // -- Requests: a user's thread posts, a service thread takes and answers. --------------------------------------------
@@ -147,11 +155,22 @@ export function take(serviceClass: i32, from: i32): i32 {
   return 0;
 }
 
-/** Answers a request that this service thread took, and wakes its owner. */
+/**
+ * Answers a request that this service thread took, and wakes its owner. With the answer to an open its path area is free,
+ * and the reference to the file is the request's.
+ */
 export function answer(id: i32, slot: i32, result: i32, b: i32, c: i32, d: i32): void {
   const at = rowAt(id);
   const request = at + <usize>(slot * L.REQUEST_BYTES);
+  const opens = atomic.load<i32>(request, L.REQUEST_KIND) == L.OPEN_REQUEST;
+  const area = <usize>(atomic.load<i32>(request, L.REQUEST_A) << 2);
   // Section.
+  if (opens) {
+    atomic.store<i32>(area, 0, L.HEADER_PATHS);
+    atomic.add<i32>(0, 1, L.HEADER_PATHS_WAKE);
+    atomic.notify(L.HEADER_PATHS_WAKE, -1);
+    atomic.store<i32>(row, 0, L.ROW_OPENING);
+  }
   atomic.store<i32>(request, result, L.REQUEST_RESULT);
   atomic.store<i32>(request, b, L.REQUEST_RESULT_B);
   atomic.store<i32>(request, c, L.REQUEST_A);
@@ -169,7 +188,31 @@ export function collect(slot: i32): i32 {
   out(1, atomic.load<i32>(request, L.REQUEST_RESULT_B));
   out(2, atomic.load<i32>(request, L.REQUEST_A));
   out(3, atomic.load<i32>(request, L.REQUEST_B));
+  const opened = atomic.load<i32>(request, L.REQUEST_KIND) == L.OPEN_REQUEST && load<i32>(row, L.ROW_OUT) == 0;
+  const file = opened ? atomic.load<i32>(request, L.REQUEST_RESULT_B) : 0;
+  const at = fileAt(file);
+  const word = heldFileAt(row, file);
+  const held = load<i32>(word, L.ROW_FILES);
+  const bit = opened ? 1 << (file & 31) : 0;
+  const surplus = i32((held & bit) != 0);
+  // Section. The reference passes from the request to this owner, which needs one for each file only.
+  store<i32>(word, held | bit, L.ROW_FILES);
+  atomic.sub<i32>(at, surplus, L.FILE_REFS);
   atomic.store<i32>(request, L.REQUEST_FREE, L.REQUEST_STATE);
+  return 1;
+}
+
+/**
+ * Takes back a request that no service thread has taken: 1. 0: one has, and will answer it. The path area of an open is
+ * given back too.
+ */
+export function withdraw(slot: i32, serviceClass: i32): i32 {
+  const request = row + <usize>(slot * L.REQUEST_BYTES);
+  const mine = L.REQUEST_PENDING + (serviceClass << 2);
+  const opens = atomic.load<i32>(request, L.REQUEST_KIND) == L.OPEN_REQUEST;
+  const area = atomic.load<i32>(request, L.REQUEST_A);
+  if (atomic.cmpxchg<i32>(request, mine, L.REQUEST_FREE, L.REQUEST_STATE) != mine) return 0;
+  if (opens) releasePath(area);
   return 1;
 }
 
@@ -212,14 +255,40 @@ export function tick(now: i32): void {
 
 /** Opens, closes the cache's life; wakes every service thread. */
 export function setLife(life: i32): void {
-  // Closed is for ever: a service thread's end may close the cache while its creator takes back an attempt to.
+  // Closed, and gone, are for ever: somebody may find its creator gone while that takes back an attempt to close it.
   while (true) {
     const old = atomic.load<i32>(0, L.HEADER_LIFE);
-    if (old == L.LIFE_CLOSED) return;
+    if (old >= L.LIFE_CLOSED) return;
     if (atomic.cmpxchg<i32>(0, old, life, L.HEADER_LIFE) == old) break;
   }
   ring(0);
   ring(1);
+}
+
+/** The cache is gone, and the last owner leaves: 1 for the one who closes what is open. */
+export function bury(): i32 {
+  return i32(atomic.cmpxchg<i32>(0, L.LIFE_GONE, L.LIFE_BURIED, L.HEADER_LIFE) == L.LIFE_GONE);
+}
+
+/** Remembers this owner as the cache's creator. */
+export function beCreator(): void {
+  atomic.store<i32>(0, me, L.HEADER_CREATOR);
+  atomic.store<i32>(0, atomic.load<i32>(row, L.ROW_STATUS), L.HEADER_CREATOR_STATUS);
+}
+
+/** Lets one of all threads look for dead owners at a time, if nobody did since `before`: 1, it is this one. */
+export function lookTry(before: i32, now: i32): i32 {
+  const last = atomic.load<i32>(0, L.HEADER_LOOKED);
+  if (last - before > 0) return 0;
+  return i32(atomic.cmpxchg<i32>(0, last, now, L.HEADER_LOOKED) == last);
+}
+
+/** Lets one of all threads start a service thread for row `id`, if nobody did since `before`: 1, it is this one. */
+export function startTry(id: i32, before: i32, now: i32): i32 {
+  const at = rowAt(id);
+  const last = atomic.load<i32>(at, L.ROW_STARTED);
+  if (last - before > 0) return 0;
+  return i32(atomic.cmpxchg<i32>(at, last, now, L.ROW_STARTED) == last);
 }
 
 /** Adds one to a counter of this owner (a COUNT_ offset). */

@@ -5,6 +5,7 @@
 //
 // BUCKET_SEQ pairs with itself: a changer's last store is the even sequence; `missed` reads it before and after its walk.
 import * as L from '../layout';
+import { freeOrphan } from './orphans';
 import { bucketAt, count, epochAt, fileAt, frameAt, frameMask, groups, hashOf, homeOf, me, out, row, stable, unstableWordAt, wakeFrame, frames } from './words';
 
 // @ts-ignore: decorator
@@ -104,11 +105,39 @@ export function install(file: i32, index: i32): i32 {
   }
 }
 
+/** What `placeIn` found: where the bucket, or its chain, points to the frame, and what to store there to unlink it. */
+export let place: usize = 0;
+export let placeValue: i32 = 0;
+
+/** Looks for the frame in the bucket: whether it is there. True of one moment; the bucket's sequence tells if it lasted. */
+export function placeIn(bucket: usize, frame: i32): bool {
+  placeValue = 0;
+  for (let entry = 0; entry < L.ENTRIES; entry++) {
+    const at = bucket + (<usize>entry << 2) + L.BUCKET_ENTRIES;
+    if ((atomic.load<i32>(at) & frameMask) == frame + 1) {
+      place = at;
+      return true;
+    }
+  }
+  // In the overflow chain. It moves only with the sequence.
+  let before = bucket + L.BUCKET_OVERFLOW;
+  let link = atomic.load<i32>(before);
+  for (let n = 0; n < frames && link != 0 && link != frame + 1; n++) {
+    before = frameAt(link - 1) + L.FRAME_LINK;
+    link = atomic.load<i32>(before);
+  }
+  if (link != frame + 1) return false;
+  place = before;
+  placeValue = atomic.load<i32>(frameAt(frame), L.FRAME_LINK);
+  return true;
+}
+
 /**
- * Takes the frame that this owner has claimed out of the table, so that it has no identity.
+ * Takes the frame that `owner` (this one, or one that it recovers) has claimed out of the table, so that it has no
+ * identity. An orphan is out already.
  */
-export function detachClaim(): void {
-  const frame = load<i32>(row, L.ROW_CLAIM) - 1;
+export function detachClaimOf(owner: usize): void {
+  const frame = load<i32>(owner, L.ROW_CLAIM) - 1;
   const at = frameAt(frame);
   const file = atomic.load<i32>(at, L.FRAME_FILE);
   const index = atomic.load<i32>(at, L.FRAME_INDEX);
@@ -119,40 +148,26 @@ export function detachClaim(): void {
   assert((atomic.load<i32>(at, L.FRAME_STATE) & L.CLAIMED) != 0);
   assert((atomic.load<i32>(at, L.FRAME_STATE) & (L.PIN_MASK | L.DIRTY | L.WRITEBACK | L.UPDATING)) == 0); // I2
   assert(stable(at, file)); // I7
-  assert(atomic.load<i32>(at, L.FRAME_CLAIMER) == me + 1);
   while (true) {
     const seq = atomic.load<i32>(bucket, L.BUCKET_SEQ);
     if (seq & 1) continue;
-    let place: usize = 0;
-    let value = 0;
-    for (let entry = 0; entry < L.ENTRIES; entry++) {
-      const e = atomic.load<i32>(bucket + (<usize>entry << 2), L.BUCKET_ENTRIES);
-      if ((e & frameMask) == frame + 1) place = bucket + (<usize>entry << 2) + L.BUCKET_ENTRIES;
+    const there = placeIn(bucket, frame);
+    const orphan = atomic.load<i32>(at, L.FRAME_STATE) & L.ORPHAN;
+    if (!there && orphan == 0) {
+      if (atomic.load<i32>(bucket, L.BUCKET_SEQ) != seq) continue;
+      unreachable(); // a claimed frame with an identity is in the table, unless truncate took it out
     }
-    if (place == 0) {
-      // In the overflow chain: unlink it there. The chain moves only with the sequence.
-      let before = bucket + L.BUCKET_OVERFLOW;
-      let link = atomic.load<i32>(before);
-      for (let n = 0; n < frames && link != 0 && link != frame + 1; n++) {
-        before = frameAt(link - 1) + L.FRAME_LINK;
-        link = atomic.load<i32>(before);
-      }
-      if (link != frame + 1) {
-        if (atomic.load<i32>(bucket, L.BUCKET_SEQ) != seq) continue;
-        unreachable(); // a claimed frame with an identity is in the table
-      }
-      place = before;
-      value = atomic.load<i32>(at, L.FRAME_LINK);
-    }
+    const from = place;
+    const value = placeValue;
     if (atomic.cmpxchg<i32>(bucket, seq, seq + 1, L.BUCKET_SEQ) == seq) {
       // Section.
-      atomic.store<i32>(place, value);
+      if (there) atomic.store<i32>(from, value);
       atomic.store<i32>(at, -1, L.FRAME_FILE);
       atomic.store<i32>(at, 0, L.FRAME_COVER);
       atomic.and<i32>(unstableWordAt(frame), ~bit, L.UNSTABLE_BITS);
       atomic.sub<i32>(fileRow, 1, L.FILE_RESIDENT);
       store<i32>(row, load<i32>(row, L.GAUGE_RESIDENT) - 1, L.GAUGE_RESIDENT);
-      atomic.store<i32>(row, L.STAGE_DETACHED, L.ROW_CLAIM_STAGE);
+      atomic.store<i32>(owner, L.STAGE_DETACHED, L.ROW_CLAIM_STAGE);
       atomic.store<i32>(bucket, seq + 2, L.BUCKET_SEQ);
       break;
     }
@@ -175,16 +190,23 @@ export function detachClaim(): void {
   return true;
 }
 
-/** Ends this owner's claim: the frame goes to `state` (VALID: filled, or given back; 0: free), all who wait wake. */
+/**
+ * Ends the claim of `owner` (this one, or one that it recovers): the frame goes to `state` (VALID: filled, or given back;
+ * 0: free), all who wait wake. A page that truncate has cut off meanwhile is dropped.
+ */
 // @ts-ignore: decorator
-@inline function endClaim(at: usize, state: i32): void {
+@inline export function endClaimOf(owner: usize, at: usize, state: i32): void {
   atomic.add<i32>(at, 1, L.FRAME_VERSION);
+  const frame = load<i32>(owner, L.ROW_CLAIM) - 1;
   while (true) {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
-    if (atomic.cmpxchg<i32>(at, s, state, L.FRAME_STATE) == s) {
+    const orphan = state != 0 ? s & L.ORPHAN : 0;
+    if (atomic.cmpxchg<i32>(at, s, state | orphan, L.FRAME_STATE) == s) {
       // Section.
-      atomic.store<i32>(row, 0, L.ROW_CLAIM);
+      atomic.store<i32>(owner, 0, L.ROW_CLAIM);
+      if (s & L.ORPHAN && state == 0) atomic.sub<i32>(0, 1, L.HEADER_ORPHANS);
       if (s & L.WAITERS) wakeFrame(at);
+      if (orphan) freeOrphan(frame);
       return;
     }
   }
@@ -231,6 +253,10 @@ export function reclaim(enough: i32): i32 {
     const at = frameAt(frame);
     const s = atomic.load<i32>(at, L.FRAME_STATE);
     if (s & NOT_CLAIMABLE) {
+      if (s & L.ORPHAN) {
+        freeOrphan(frame); // should its last holder have died before it could
+        if ((atomic.load<i32>(at, L.FRAME_STATE) & L.ORPHAN) == 0) idle = 0;
+      }
       if (s & L.PIN_MASK) pinned++;
       else {
         const file = atomic.load<i32>(at, L.FRAME_FILE);
@@ -254,12 +280,12 @@ export function reclaim(enough: i32): i32 {
     // The claim stands, so no writeback can begin: only now is "stable" an answer that stays true.
     const file = atomic.load<i32>(at, L.FRAME_FILE);
     if (!stable(at, file)) {
-      endClaim(at, L.VALID);
+      endClaimOf(row, at, L.VALID);
       unstable++;
       unstableFile = file;
       continue;
     }
-    detachClaim();
+    detachClaimOf(row);
     count(L.COUNT_RECLAIMS);
     return frame;
   }
@@ -278,11 +304,11 @@ export function evict(frame: i32): i32 {
   const s = atomic.load<i32>(at, L.FRAME_STATE);
   if ((s & L.VALID) == 0 || s & NOT_CLAIMABLE || !tryClaim(frame, at, s)) return 0;
   if (!stable(at, atomic.load<i32>(at, L.FRAME_FILE))) {
-    endClaim(at, L.VALID);
+    endClaimOf(row, at, L.VALID);
     return 0;
   }
-  detachClaim();
-  endClaim(at, 0);
+  detachClaimOf(row);
+  endClaimOf(row, at, 0);
   return 1;
 }
 
@@ -290,16 +316,16 @@ export function evict(frame: i32): i32 {
 export function fillDone(): void {
   const at = frameAt(load<i32>(row, L.ROW_CLAIM) - 1);
   assert(load<i32>(row, L.ROW_CLAIM_STAGE) == L.STAGE_FILLING);
-  assert((atomic.load<i32>(at, L.FRAME_STATE) & ~(L.WAITERS | L.VALID)) == L.CLAIMED);
+  assert((atomic.load<i32>(at, L.FRAME_STATE) & ~(L.WAITERS | L.VALID | L.ORPHAN)) == L.CLAIMED);
   count(L.COUNT_FILLS);
-  endClaim(at, L.VALID | L.USE_ONE);
+  endClaimOf(row, at, L.VALID | L.USE_ONE);
 }
 
 /** Gives the claimed frame up, whatever its stage: it is free, and each who waits for the page tries for itself. */
 export function abandonClaim(): void {
   const at = frameAt(load<i32>(row, L.ROW_CLAIM) - 1);
-  if (load<i32>(row, L.ROW_CLAIM_STAGE) == L.STAGE_FILLING) detachClaim();
-  endClaim(at, 0);
+  if (load<i32>(row, L.ROW_CLAIM_STAGE) == L.STAGE_FILLING) detachClaimOf(row);
+  endClaimOf(row, at, 0);
 }
 
 /** How many frames hold a page that was written and is not yet covered by a successful flush. */

@@ -8,9 +8,10 @@
 //
 // FRAME_USEQ pairs with itself: stores here, by UPDATING's holder alone; loads in viewOpen, viewClose and copyWhole.
 import * as L from '../layout';
-import { freePinSlot } from './pins';
-import { account, fileAt, frameAt, me, noteDirtied, out, row, wakeFrame } from './words';
-import { raiseSize } from './files';
+import { freeOrphan } from './orphans';
+import { freePinSlot, nextPinSlot, takePinSlot } from './pins';
+import { atHome, find, isPage } from './table';
+import { account, bucketAt, count, fileAt, frameAt, hashOf, maxPins, me, noteDirtied, out, row, rowAt, wakeFrame } from './words';
 
 /** Open updates of this thread. */
 let depth: i32 = 0;
@@ -53,21 +54,71 @@ export function undoFrame(level: i32): i32 {
   return load<i32>(entryAt(level), L.UPDATE_UNDO) - 1;
 }
 
-/** Frees the undo frames: this thread detaches. */
-export function dropUndoFrames(): void {
+/** Frees the undo frames of an owner: this one, that detaches, or one that it recovers. */
+export function dropUndoFrames(id: i32): void {
+  const owner = rowAt(id);
   for (let level = 0; level < L.UPDATES; level++) {
-    const frame = load<i32>(entryAt(level), L.UPDATE_UNDO) - 1;
+    const entry = owner + <usize>(level * L.UPDATE_BYTES);
+    const frame = load<i32>(entry, L.UPDATE_UNDO) - 1;
     if (frame < 0) continue;
     const at = frameAt(frame);
     // Section.
-    store<i32>(entryAt(level), 0, L.UPDATE_UNDO);
-    atomic.store<i32>(at, 0, L.FRAME_STATE);
+    store<i32>(entry, 0, L.UPDATE_UNDO);
+    const last = atomic.xchg<i32>(at, 0, L.FRAME_STATE);
+    if (last & L.WAITERS) wakeFrame(at);
   }
 }
 
 /**
+ * Pins the page and takes UPDATING in one step, for the common case: the page is here, nobody updates it, and this level
+ * has its undo frame. The frame, with OUT[1] = 1 if the page has write pins, OUT[2] the undo frame; or MISS, BUSY: the
+ * general way (`pin`, `updateBegin`) tells what is the matter.
+ */
+export function updateOpen(file: i32, index: i32): i32 {
+  const slot = nextPinSlot();
+  const level = depth;
+  if (slot == maxPins || level == L.UPDATES) return L.MISS;
+  const entry = entryAt(level);
+  const undo = load<i32>(entry, L.UPDATE_UNDO) - 1;
+  if (undo < 0) return L.MISS;
+  assert(load<i32>(entry, L.UPDATE_STAGE) == 0);
+  const hash = hashOf(file, index);
+  const bucket = bucketAt(hash);
+  let frame = atHome(bucket, hash);
+  if (frame < 0) {
+    frame = find(bucket, hash, file, index);
+    if (frame < 0) return L.MISS;
+  }
+  const at = frameAt(frame);
+  const slotAt = row + (<usize>slot << 2);
+  const cutSeqAt = fileAt(file);
+  const s = atomic.load<i32>(at, L.FRAME_STATE);
+  if ((s & (L.VALID | NOT_UPDATABLE | L.CLAIMED)) != L.VALID || (s & L.READ_MASK) == L.READ_MASK) return L.BUSY;
+  let after = (s + L.READ_ONE) | L.UPDATING;
+  if ((s & L.USE_MASK) != L.USE_MASK) after += L.USE_ONE;
+  if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) != s) return L.BUSY;
+  // Section.
+  takePinSlot(slotAt, frame, L.PIN_READ);
+  store<i32>(at, ((me + 1) << 3) | level, L.FRAME_UPDATER); // plain: who copies reads it behind an odd useq, stored later
+  store<i32>(entry, slot + 1, L.UPDATE_SLOT);
+  store<i32>(entry, atomic.load<i32>(cutSeqAt, L.FILE_CUT_SEQ), L.UPDATE_CUT_SEQ);
+  store<i32>(entry, 1, L.UPDATE_STAGE);
+  depth = level + 1;
+  if (!isPage(at, file, index)) {
+    updateAbort(); // it was another page's by then
+    return L.MISS;
+  }
+  count(L.COUNT_HITS);
+  out(1, i32((s & L.WRITE_MASK) != 0));
+  out(2, undo);
+  return frame;
+}
+
+const NOT_UPDATABLE = L.UPDATING | L.HOLD | L.ORPHAN;
+
+/**
  * Takes UPDATING on the page under the read pin in `slot`: the update's level, or BUSY (another's update, or HOLD: wait for
- * frame OUT[0]), REENTRANT, TOO_DEEP, GONE. OUT[1] is 1 if the page has write pins.
+ * frame OUT[0]), REENTRANT, TOO_DEEP, GONE. OUT[1] is 1 if the page has write pins, OUT[2] the undo frame.
  */
 export function updateBegin(slot: i32): i32 {
   if (depth == L.UPDATES) return L.TOO_DEEP;
@@ -75,6 +126,7 @@ export function updateBegin(slot: i32): i32 {
   const at = frameAt(frame);
   const level = depth;
   const entry = entryAt(level);
+  const cutSeqAt = fileAt(atomic.load<i32>(at, L.FRAME_FILE));
   assert(load<i32>(entry, L.UPDATE_STAGE) == 0);
   while (true) {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
@@ -86,11 +138,13 @@ export function updateBegin(slot: i32): i32 {
     }
     if (atomic.cmpxchg<i32>(at, s, s | L.UPDATING, L.FRAME_STATE) == s) {
       // Section.
-      atomic.store<i32>(at, ((me + 1) << 3) | level, L.FRAME_UPDATER);
+      store<i32>(at, ((me + 1) << 3) | level, L.FRAME_UPDATER);
       store<i32>(entry, slot + 1, L.UPDATE_SLOT);
+      store<i32>(entry, atomic.load<i32>(cutSeqAt, L.FILE_CUT_SEQ), L.UPDATE_CUT_SEQ);
       store<i32>(entry, 1, L.UPDATE_STAGE);
       depth = level + 1;
       out(1, i32((s & L.WRITE_MASK) != 0));
+      out(2, load<i32>(entry, L.UPDATE_UNDO) - 1);
       return level;
     }
   }
@@ -115,32 +169,70 @@ export function updatePublish(range: i32, sizeLo: i32, sizeHi: i32): i32 {
   return atomic.load<i32>(at, L.FRAME_USEQ); // a load after the store keeps the byte stores that follow behind it
 }
 
-/** Commits the innermost update and drops its pin. The even useq is the commit; DIRTY is never before it. */
-export function updateCommit(): void {
+/**
+ * Commits the innermost update and drops its pin: 1. The even useq is the commit; DIRTY is never before it. 0: it would
+ * raise the file's size, and a truncate came after it had begun; nothing was committed, it has to be undone and made again.
+ */
+export function updateCommit(): i32 {
   const level = depth - 1;
   const entry = entryAt(level);
   const slot = load<i32>(entry, L.UPDATE_SLOT) - 1;
   const frame = load<i32>(row + (<usize>slot << 2), L.ROW_PINS) >>> 2;
   const at = frameAt(frame);
   const file = atomic.load<i32>(at, L.FRAME_FILE);
+  const useq = atomic.load<i32>(at, L.FRAME_USEQ);
   assert((atomic.load<i32>(at, L.FRAME_STATE) & L.UPDATING) != 0);
-  assert((atomic.load<i32>(at, L.FRAME_USEQ) & 1) == 1);
+  assert((useq & 1) == 1);
   assert(atomic.load<i32>(at, L.FRAME_UPDATER) >>> 3 == me + 1); // I9
-  atomic.store<i32>(at, atomic.load<i32>(at, L.FRAME_USEQ) + 1, L.FRAME_USEQ);
-  // The size before the pin, and before DIRTY: a writeback of this page samples it after its own CAS.
-  raiseSize(fileAt(file), load<i32>(entry, L.UPDATE_SIZE_LO), load<i32>(entry, L.UPDATE_SIZE_HI));
+  const lo = load<i32>(entry, L.UPDATE_SIZE_LO);
+  const hi = load<i32>(entry, L.UPDATE_SIZE_HI);
+  if ((lo | hi) == 0) atomic.store<i32>(at, useq + 1, L.FRAME_USEQ);
+  else if (!commitRaising(at, useq, fileAt(file), lo, hi, load<i32>(entry, L.UPDATE_CUT_SEQ))) return 0;
   while (true) {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
-    const after = ((s - L.READ_ONE) & ~(L.UPDATING | L.WAITERS)) | L.DIRTY;
+    const dirties = (s & L.ORPHAN) == 0;
+    const after = ((s - L.READ_ONE) & ~(L.UPDATING | L.WAITERS)) | (dirties ? L.DIRTY : 0);
     if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
       // Section.
-      noteDirtied(at, frame, file, s);
+      if (dirties) noteDirtied(at, frame, file, s);
       freePinSlot(slot);
       store<i32>(entry, 0, L.UPDATE_STAGE);
       depth = level;
       account(s, after);
       if (s & L.WAITERS) wakeFrame(at);
-      return;
+      if (s & L.ORPHAN) freeOrphan(frame);
+      return 1;
+    }
+  }
+}
+
+/**
+ * Makes useq even, and raises the file's size to `hi:lo` if that is more: one section, so that no death comes between. The
+ * size before the pin, and before DIRTY: a writeback of this page samples it after its own CAS. A truncate publishes its
+ * size by the same sequence, and moves `cutSeq`: false if one did since the update began, or is not done.
+ */
+function commitRaising(at: usize, useq: i32, fileRow: usize, lo: i32, hi: i32, cutSeq: i32): bool {
+  while (true) {
+    const seq = atomic.load<i32>(fileRow, L.FILE_SIZE_SEQ);
+    if (seq & 1) continue;
+    const oldHi = atomic.load<i32>(fileRow, L.FILE_SIZE_HI);
+    const oldLo = atomic.load<i32>(fileRow, L.FILE_SIZE_LO);
+    const more = <u32>hi > <u32>oldHi || (hi == oldHi && <u32>lo > <u32>oldLo);
+    const cut = atomic.load<i32>(fileRow, L.FILE_CUT_SEQ);
+    if (!more) {
+      if (atomic.load<i32>(fileRow, L.FILE_SIZE_SEQ) != seq) continue;
+      // A truncate that publishes its size from here on comes after this update, and cuts it off with its page.
+      atomic.store<i32>(at, useq + 1, L.FRAME_USEQ);
+      return true;
+    }
+    if ((cut & 1) != 0 || cut != cutSeq) return false;
+    if (atomic.cmpxchg<i32>(fileRow, seq, seq + 1, L.FILE_SIZE_SEQ) == seq) {
+      // Section.
+      atomic.store<i32>(at, useq + 1, L.FRAME_USEQ);
+      atomic.store<i32>(fileRow, lo, L.FILE_SIZE_LO);
+      atomic.store<i32>(fileRow, hi, L.FILE_SIZE_HI);
+      atomic.store<i32>(fileRow, seq + 2, L.FILE_SIZE_SEQ);
+      return true;
     }
   }
 }
@@ -172,6 +264,7 @@ export function updateAbort(): void {
       depth = level;
       account(s, after);
       if (s & L.WAITERS) wakeFrame(at);
+      if (s & L.ORPHAN) freeOrphan(frame);
       return;
     }
   }

@@ -69,6 +69,11 @@ export function readHeader(): void {
 @inline export function rowAt(id: i32): usize {
   return atRows + <usize>id * rowBytes;
 }
+/** The word of an owner's row that holds the bit of `file`: whether it has a reference to it. */
+// @ts-ignore: decorator
+@inline export function heldFileAt(owner: usize, file: i32): usize {
+  return owner + (<usize>(maxPins + (file >>> 5) - 1) << 2);
+}
 // @ts-ignore: decorator
 @inline export function dirtyWordAt(frame: i32): usize {
   return atDirty + (<usize>(frame >>> 5) << 2);
@@ -118,6 +123,16 @@ export function readHeader(): void {
 @inline export function count(counter: i32, by: i64 = 1): void {
   const at = row + <usize>counter;
   store<i64>(at, load<i64>(at) + by);
+}
+
+/** Dirty pages that nobody has write-pinned, over all owners: near the truth while threads run, exact when quiet. */
+export function cleanable(): i32 {
+  let sum = 0;
+  for (let id = 0; id < rows; id++) {
+    const at = rowAt(id);
+    sum += load<i32>(at, L.GAUGE_DIRTY) - load<i32>(at, L.GAUGE_PINNED_DIRTY);
+  }
+  return sum;
 }
 
 /** Moves this owner's share of the gauges by what a transition of the state word changed. */

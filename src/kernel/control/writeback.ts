@@ -1,5 +1,6 @@
 // Writeback of one page, and the file's flushes: what "on stable storage" means.
 import * as L from '../layout';
+import { freeOrphan } from './orphans';
 import {
   account, count, dirtyWordAt, fileAt, frameAt, groups, keep, me, noteDirtied, out, row, rowAt, setDirtyBits, stable,
   unstableWordAt, wakeFile, wakeFrame,
@@ -51,18 +52,24 @@ export function startWriteback(frame: i32, file: i32, slot: i32, skipPinned: i32
     if (atomic.load<i32>(at, L.FRAME_STATE) & L.DIRTY) setDirtyBits(frame, owned);
   }
   if (owned != file) {
-    giveBack(slot);
+    giveBackOf(row, slot);
     return L.GONE;
   }
   return pinned;
 }
 
+/** Ends this owner's writeback in `slot` without having written: the page is beyond the file's end for now. */
+export function giveBack(slot: i32): void {
+  giveBackOf(row, slot);
+}
+
 /**
- * Ends a writeback that wrote nothing: the page is as dirty as before. The bit, then the file's `wbFail`, then the CAS:
- * a round that saw the bit cleared, and waited for this writeback, sees `wbFail` move and scans again.
+ * Ends a writeback of `owner` (this one, or one that it recovers) that wrote nothing, as far as is known: the page is as
+ * dirty as before, unless truncate cut it off. The bit, then the file's `wbFail`, then the CAS: a round that saw the bit
+ * cleared, and waited for this writeback, sees `wbFail` move and scans again.
  */
-function giveBack(slot: i32): void {
-  const slotAt = row + (<usize>slot << 2);
+export function giveBackOf(owner: usize, slot: i32): void {
+  const slotAt = owner + (<usize>slot << 2);
   const frame = (atomic.load<i32>(slotAt, L.ROW_WRITEBACKS) >>> 1) - 1;
   const at = frameAt(frame);
   const file = atomic.load<i32>(at, L.FRAME_FILE);
@@ -71,13 +78,14 @@ function giveBack(slot: i32): void {
   atomic.add<i32>(at, 1, L.FRAME_WRITEBACKS);
   while (true) {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
-    const after = (s & ~(L.WRITEBACK | L.WAITERS | L.HOLD)) | L.DIRTY;
+    const after = (s & ~(L.WRITEBACK | L.WAITERS | L.HOLD)) | (s & L.ORPHAN ? 0 : L.DIRTY);
     if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
       // Section.
       setDirtyBits(frame, file);
       atomic.store<i32>(slotAt, 0, L.ROW_WRITEBACKS);
       account(s, after);
       if (s & L.WAITERS) wakeFrame(at);
+      if (s & L.ORPHAN) freeOrphan(frame);
       return;
     }
   }
@@ -111,15 +119,17 @@ export function endWriteback(slot: i32, failSeq: i32): void {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
     assert((s & L.WRITEBACK) != 0); // I3
     assert(atomic.load<i32>(at, L.FRAME_WRITER) == me + 1);
-    const after = (s & ~(L.WRITEBACK | L.WAITERS | L.HOLD)) | (again ? L.DIRTY : 0);
+    const dirties = again != 0 && (s & L.ORPHAN) == 0;
+    const after = (s & ~(L.WRITEBACK | L.WAITERS | L.HOLD)) | (dirties ? L.DIRTY : 0);
     if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
       // Section.
-      if (again) noteDirtied(at, frame, file, s);
+      if (dirties) noteDirtied(at, frame, file, s);
       atomic.store<i32>(slotAt, 0, L.ROW_WRITEBACKS);
       account(s, after);
       count(L.COUNT_WRITTEN);
       if (held & 1) count(L.COUNT_BOUNCED);
       if (s & L.WAITERS) wakeFrame(at);
+      if (s & L.ORPHAN) freeOrphan(frame);
       return;
     }
   }
@@ -134,7 +144,7 @@ export function endWriteback(slot: i32, failSeq: i32): void {
 /** Ends the writeback in `slot` whose write failed. Nothing is lost: the page is dirty, and the file's rounds know. */
 export function failWriteback(slot: i32): void {
   count(L.COUNT_ERRORS);
-  giveBack(slot);
+  giveBackOf(row, slot);
 }
 
 /** The frame of `file` that owner `id` has in writeback, at or after slot `from`: OUT[0] its next slot. −1: none. */
@@ -187,11 +197,12 @@ export function flushDone(file: i32, number: i32, writes: i32): void {
   wakeFile(at);
 }
 
-/** Gives the flush lock back without having flushed. */
-export function flushRelease(file: i32): void {
+/** Gives the flush lock that `owner` holds (this one, or one that it recovers) back without having flushed. */
+export function flushRelease(file: i32, owner: i32): void {
   const at = fileAt(file);
+  const ownerRow = rowAt(owner);
   // Section.
-  atomic.store<i32>(row, 0, L.ROW_FLUSH);
+  atomic.store<i32>(ownerRow, 0, L.ROW_FLUSH);
   atomic.store<i32>(at, 0, L.FILE_FLUSH_LOCK);
   wakeFile(at);
 }
@@ -202,10 +213,14 @@ export function needsFlush(file: i32): i32 {
   return i32(atomic.load<i32>(at, L.FILE_WRITES) != atomic.load<i32>(at, L.FILE_WRITES_FLUSHED));
 }
 
-/** A flush failed: from now until `flushFailed`, `failSeq` is odd and no round of the file starts. */
+/**
+ * A flush failed: from now until `flushFailed`, `failSeq` is odd and no round of the file starts. `errno` 0: its thread
+ * died, so nobody knows whether it failed; what it should have covered has to be written again all the same.
+ */
 export function flushFailing(file: i32, errno: i32): void {
   assert((atomic.load<i32>(fileAt(file), L.FILE_FAIL_SEQ) & 1) == 0);
-  atomic.store<i32>(fileAt(file), errno, L.FILE_ERRNO);
+  if (errno != 0) atomic.store<i32>(fileAt(file), errno, L.FILE_ERRNO);
+  atomic.store<i32>(fileAt(file), errno, L.FILE_FLUSH_ERRNO);
   atomic.add<i32>(fileAt(file), 1, L.FILE_FAIL_SEQ);
   count(L.COUNT_ERRORS);
 }
@@ -230,7 +245,7 @@ export function redirtyUnstable(file: i32, from: i32): i32 {
           return group;
         }
         // Claimed, detached and perhaps filled anew between the look at its identity and this one: not ours any more.
-        if ((s & L.VALID) == 0 || atomic.load<i32>(at, L.FRAME_FILE) != file) break;
+        if ((s & (L.VALID | L.ORPHAN)) != L.VALID || atomic.load<i32>(at, L.FRAME_FILE) != file) break;
         const after = s | L.DIRTY;
         if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
           // Section. If the frame got another page since the looks above, that page is written once for nothing.
@@ -244,11 +259,15 @@ export function redirtyUnstable(file: i32, from: i32): i32 {
   return -1;
 }
 
-/** The failed flush's pages are dirty again: rounds may start. Gives the lock back. */
-export function flushFailed(file: i32): void {
+/** The failed flush's pages are dirty again: rounds may start. Gives the lock that `owner` holds back. */
+export function flushFailed(file: i32, owner: i32): void {
   const at = fileAt(file);
+  const ownerRow = rowAt(owner);
+  // Section.
   atomic.add<i32>(at, 1, L.FILE_FAIL_SEQ);
-  flushRelease(file);
+  atomic.store<i32>(ownerRow, 0, L.ROW_FLUSH);
+  atomic.store<i32>(at, 0, L.FILE_FLUSH_LOCK);
+  wakeFile(at);
 }
 
 // -- Rounds ----------------------------------------------------------------------------------------------------------
@@ -269,9 +288,30 @@ export function roundClose(file: i32): i32 {
 
 /** Ends the round: its outcome, then its ticket as done, then the lead; wakes those who joined. */
 export function roundEnd(file: i32, ticket: i32, errno: i32, pages: i32, bounced: i32, flushes: i32): void {
+  assert(atomic.load<i32>(fileAt(file), L.FILE_ROUND_LEADER) == me + 1);
+  endRoundOf(row, file, ticket, errno, pages, bounced, flushes);
+}
+
+/** Passes on the lead that a dead owner had: who joined the round that it had closed hears that it was abandoned. */
+export function recoverRound(id: i32): void {
+  const owner = rowAt(id);
+  const file = atomic.load<i32>(owner, L.ROW_ROUND) - 1;
+  if (file < 0) return;
+  const at = fileAt(file);
+  const open = atomic.load<i32>(at, L.FILE_ROUND_OPEN);
+  if (open - atomic.load<i32>(at, L.FILE_ROUND_DONE) > 1) {
+    endRoundOf(owner, file, open - 1, L.ABANDONED, 0, 0, 0);
+    return;
+  }
+  yieldRoundOf(owner, at);
+}
+
+// @ts-ignore: decorator
+@inline function endRoundOf(
+  owner: usize, file: i32, ticket: i32, errno: i32, pages: i32, bounced: i32, flushes: i32,
+): void {
   const at = fileAt(file);
   const result = at + <usize>((ticket & (L.RESULTS - 1)) * L.RESULT_BYTES);
-  assert(atomic.load<i32>(at, L.FILE_ROUND_LEADER) == me + 1);
   // Section.
   atomic.store<i32>(result, ticket ^ 1, L.RESULT_TICKET); // a ticket of another slot: a late reader must not mix two
   atomic.store<i32>(result, errno, L.RESULT_ERRNO);
@@ -280,16 +320,20 @@ export function roundEnd(file: i32, ticket: i32, errno: i32, pages: i32, bounced
   atomic.store<i32>(result, flushes, L.RESULT_FLUSHES);
   atomic.store<i32>(result, ticket, L.RESULT_TICKET);
   atomic.store<i32>(at, ticket, L.FILE_ROUND_DONE);
-  atomic.store<i32>(row, 0, L.ROW_ROUND);
+  atomic.store<i32>(owner, 0, L.ROW_ROUND);
   atomic.store<i32>(at, 0, L.FILE_ROUND_LEADER);
   wakeFile(at);
 }
 
 /** Gives the lead up without having closed a round. */
 export function roundYield(file: i32): void {
-  const at = fileAt(file);
+  yieldRoundOf(row, fileAt(file));
+}
+
+// @ts-ignore: decorator
+@inline function yieldRoundOf(owner: usize, at: usize): void {
   // Section.
-  atomic.store<i32>(row, 0, L.ROW_ROUND);
+  atomic.store<i32>(owner, 0, L.ROW_ROUND);
   atomic.store<i32>(at, 0, L.FILE_ROUND_LEADER);
   wakeFile(at);
 }

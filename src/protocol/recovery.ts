@@ -1,0 +1,52 @@
+// What a dead owner held is given back. Each step may have been done before, by a recoverer that died too.
+import type { OwnerId } from '../kernel/kernel';
+import * as L from '../kernel/layout';
+import { type Pool, type Protocol, serviceClass } from './effects';
+import { recoverFlush } from './flush';
+import { recoverCut } from './truncate';
+
+/**
+ * Recovers an owner whose row this thread has taken over (`recoverBegin`): true if its row is free. False: a service
+ * thread still works for it; everything that others may wait for is given back, the rest is for a later call.
+ */
+export function* recover(pool: Pool, owner: OwnerId): Protocol<boolean> {
+  const { kernel } = pool;
+  const { control } = kernel;
+  // Updates first: while their pins hold the pages. That of a truncate's last page belongs to the truncate.
+  const cutting = kernel.rowWord(owner, L.ROW_CUT_TAIL) - 1;
+  for (let level = 0; level < L.UPDATES; level++) if (level !== cutting) settleUpdate(pool, owner, level);
+  control.recoverClaim(owner);
+  control.recoverWritebacks(owner);
+  control.recoverRound(owner);
+  yield* recoverFlush(pool, owner);
+  yield* recoverCut(pool, owner);
+  if (cutting >= 0) settleUpdate(pool, owner, cutting);
+  control.recoverPins(owner);
+  control.dropUndoFrames(owner);
+  control.freeOrphans();
+  if (control.recoverRequests(owner) !== 1) {
+    control.recoverPause(owner);
+    return false;
+  }
+  for (const file of [...kernel.filesOf(owner)]) {
+    if (control.fileRelease(file, owner) === 0) control.ring(serviceClass.files);
+  }
+  control.recoverEnd(owner);
+  return true;
+}
+
+/** Undoes a dead owner's update that was not committed, completes one that was. */
+function settleUpdate({ kernel, bytes }: Pool, owner: OwnerId, level: number): void {
+  const { control } = kernel;
+  const entry = kernel.rowAt(owner) + level * L.UPDATE_BYTES;
+  const stage = kernel.load(entry + L.UPDATE_STAGE);
+  if (stage === 0) return;
+  const frame = kernel.frameOfUpdate(level, owner);
+  if (stage === 2 && (kernel.frameWord(frame, L.FRAME_USEQ) & 1) !== 0) {
+    const range = kernel.load(entry + L.UPDATE_RANGE);
+    const undo = kernel.load(entry + L.UPDATE_UNDO) - 1;
+    bytes.copyRange(undo as typeof frame, frame, range >>> 16, (range & 0xffff) + 1);
+    control.recoverUndone(owner, level);
+  }
+  control.recoverUpdate(owner, level);
+}

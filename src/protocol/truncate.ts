@@ -1,0 +1,162 @@
+// Cutting a file's end off. From the publication of the new size to the end nobody raises the size, writebacks write
+// nothing beyond it, and fills beyond it wait; so the steps in between can be repeated by whoever recovers the thread that
+// does them. Nothing is dropped before the system has cut the file: if it refuses, the old size comes back with every page.
+import { ioError } from '../errors';
+import type { FileId, FrameId, OwnerId } from '../kernel/kernel';
+import * as L from '../kernel/layout';
+import {
+  type Answer,
+  ask,
+  endless,
+  io,
+  Patience,
+  type Pool,
+  type Protocol,
+  requestKind,
+  serviceClass,
+} from './effects';
+import { beginUpdate } from './update';
+import { waitForWriteback } from './writeback';
+
+const low = (bytes: number) => bytes | 0;
+const high = (bytes: number) => Math.floor(bytes / 2 ** 32);
+
+/** Cuts the file to `size` bytes, if it has more: 0, or the errno of the system's refusal. */
+export function* truncate(pool: Pool, file: FileId, size: number, timeoutMs: number): Protocol<number> {
+  const { kernel, geometry } = pool;
+  const { control } = kernel;
+  const fileAt = kernel.fileAt(file);
+  const patience = new Patience(pool, 'another truncate of the file');
+  for (;;) {
+    const seq = kernel.load(fileAt + L.FILE_WAKE);
+    if (control.cutTry(file) === 1) break;
+    yield* patience.wait(fileAt + L.FILE_WAKE, seq, () => kernel.load(fileAt + L.FILE_CUT_LOCK));
+  }
+  // 1. Whoever would extend the file zeroes its old last page first, by an update: UPDATING keeps that off, and writes to
+  //    that page, until it is zeroed behind the new end.
+  let tail = 0;
+  try {
+    if (size >= kernel.size(file)) {
+      control.cutEnd(file, kernel.owner);
+      return 0;
+    }
+    if (size % geometry.pageSize !== 0) {
+      tail = 1 + (yield* beginUpdate(pool, file, Math.floor(size / geometry.pageSize), timeoutMs));
+    }
+  } catch (error) {
+    control.cutEnd(file, kernel.owner);
+    throw error;
+  }
+  // 2. The new size is published.
+  control.cutPublish(file, low(size), high(size), tail);
+  return yield* finishCut(pool, file, kernel.owner);
+}
+
+/** From the publication on: what `owner` (this one, or a dead one) has begun is done, or done again. It can't be given up. */
+function* finishCut(pool: Pool, file: FileId, owner: OwnerId): Protocol<number> {
+  const { kernel, geometry } = pool;
+  const { control } = kernel;
+  const size = kernel.size(file);
+  const first = Math.ceil(size / geometry.pageSize);
+  // 3. A writeback that began before may write up to the old end, after which the file would have it again.
+  for (const { frame } of pagesFrom(pool, file, Math.floor(size / geometry.pageSize))) {
+    yield* waitForWriteback(pool, frame, endless);
+  }
+  // 4. The system cuts the file.
+  const result = yield* io({ kind: 'resize', file, size });
+  if (result < 0) control.cutTakeBack(file);
+  else {
+    control.fileResized(file);
+    // 5. The pages beyond leave the cache: those that somebody holds are orphans.
+    for (const { index } of pagesFrom(pool, file, first)) control.cutOff(file, index | 0);
+  }
+  // 6. The last page is zeroed behind the end; or, if nothing was cut, dirty: a writeback may have left its end out.
+  endTail(pool, owner, size);
+  // 7. The size may be raised again.
+  control.cutEnd(file, owner);
+  return result < 0 ? -result : 0;
+}
+
+/** The file's pages in the cache from index `first` to where it ended before the cut. */
+function* pagesFrom(
+  { kernel, geometry }: Pool,
+  file: FileId,
+  first: number,
+): Generator<{ frame: FrameId; index: number }, undefined> {
+  const { control } = kernel;
+  const end = (kernel.fileWord(file, L.FILE_CUT_LO) >>> 0) + kernel.fileWord(file, L.FILE_CUT_HI) * 2 ** 32;
+  const pages = Math.ceil(end / geometry.pageSize);
+  if (pages - first < geometry.frames) {
+    for (let index = first; index < pages; index++) {
+      const frame = control.lookup(file, index | 0);
+      if (frame >= 0) yield { frame, index };
+    }
+    return;
+  }
+  for (let from = 0; ; from++) {
+    from = control.nextPageFrom(file, first | 0, from as FrameId);
+    if (from < 0) return;
+    const index = kernel.out(0) >>> 0;
+    if (index < pages) yield { frame: from as FrameId, index };
+  }
+}
+
+/** Zeroes the last page behind `size` under the update that `owner` has of it, and ends that update. */
+function endTail(pool: Pool, owner: OwnerId, size: number): void {
+  const { kernel, bytes, geometry } = pool;
+  const { control } = kernel;
+  const level = kernel.rowWord(owner, L.ROW_CUT_TAIL) - 1;
+  if (level < 0) return;
+  const entry = kernel.rowAt(owner) + level * L.UPDATE_BYTES;
+  if (kernel.load(entry + L.UPDATE_STAGE) === 0) return; // done, by who died after it
+  const frame = kernel.frameOfUpdate(level, owner);
+  const start = size - (kernel.frameWord(frame, L.FRAME_INDEX) >>> 0) * geometry.pageSize;
+  const zeroes = start > 0 && start < geometry.pageSize;
+  const offset = zeroes ? start : 0;
+  const length = zeroes ? geometry.pageSize - start : 1;
+  const published = kernel.load(entry + L.UPDATE_STAGE) === 2;
+  if (!published) {
+    const undo = (kernel.load(entry + L.UPDATE_UNDO) - 1) as FrameId;
+    bytes.copyRange(frame, undo, offset, length);
+    const range = (offset << 16) | (length - 1);
+    if (owner === kernel.owner) control.updatePublish(range, 0, 0);
+    else control.recoverPublish(owner, level, range);
+  }
+  const half = (kernel.frameWord(frame, L.FRAME_USEQ) & 1) !== 0;
+  if (zeroes && half) bytes.zero(frame, start);
+  if (owner === kernel.owner) control.updateCommit();
+  else {
+    if (half) control.recoverCommit(owner, level);
+    control.recoverUpdate(owner, level);
+  }
+}
+
+/** Ends the truncate that a dead owner had begun: done, if its size was published; else not. */
+export function* recoverCut(pool: Pool, owner: OwnerId): Protocol<void> {
+  const { kernel } = pool;
+  const file = (kernel.rowWord(owner, L.ROW_CUT) - 1) as FileId;
+  if (file < 0) return;
+  if (kernel.fileWord(file, L.FILE_CUT_SEQ) & 1) yield* finishCut(pool, file, owner);
+  else kernel.control.cutEnd(file, owner);
+}
+
+/** Has the file cut by a flusher if the driver must not block. Throws what went wrong. */
+export function* truncateByService(
+  pool: Pool,
+  file: FileId,
+  size: number,
+  path: string,
+  timeoutMs: number,
+): Protocol<void> {
+  const request = {
+    service: serviceClass.flushers,
+    kind: requestKind.truncate,
+    file,
+    a: low(size),
+    b: high(size),
+  };
+  const [errno] = yield* ask(request, function* (): Protocol<Answer> {
+    return [yield* truncate(pool, file, size, timeoutMs), 0, 0, 0];
+  });
+  if (errno !== 0) throw ioError(`'${path}' could not be cut to ${size} bytes`, errno, 'ftruncate', path);
+}

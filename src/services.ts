@@ -1,0 +1,168 @@
+// The service threads, and their replacement when they die. The creator starts them and hears when one ends. While it is
+// blocked, any thread that waits does so in its place; what that starts lives as long as it does itself, and is replaced
+// in turn.
+import { Worker } from 'node:worker_threads';
+import type { Attachment, HandleParts } from './attachment';
+import { pinfoldError } from './errors';
+import { FILE_WORKER_ROWS } from './kernel/geometry';
+import type { OwnerId } from './kernel/kernel';
+import * as L from './kernel/layout';
+import type { ServiceData } from './service/serve';
+
+/** How long `create` waits for a service thread to come up, in ms. */
+const START_TIMEOUT_MS = 20_000;
+/** How long `close` waits for a service thread to end by itself, in ms. */
+const STOP_TIMEOUT_MS = 5000;
+/** A service thread that was started gets so long to appear before another is started, in ms. */
+const START_AGAIN_MS = 2000;
+/** How long a thread that did not create the cache leaves it to the creator to replace a service thread, in ms. */
+const GRACE_MS = 500;
+/** If so many of them end within a minute something is wrong with them, not with their luck. */
+const ENDS_MAX = 60;
+
+type Role = ServiceData['role'];
+
+export class Services {
+  readonly #handle: HandleParts;
+  readonly #source: string;
+  readonly #running = new Set<Worker>();
+  #attachment: Attachment | undefined;
+  #isCreator = false;
+  /** Since when this thread has seen that one is missing. */
+  #missingSince: number | undefined;
+  readonly #ends: number[] = [];
+
+  constructor(handle: HandleParts, source: string) {
+    this.#handle = handle;
+    this.#source = source;
+  }
+
+  /** Starts all of them, for a new cache. They keep no event loop alive. Throws ERR_PINFOLD_THREADS. */
+  async startAll(): Promise<void> {
+    this.#isCreator = true;
+    const { flushers } = this.#handle.options;
+    const roles: Role[] = [...Array<'flusher'>(flushers).fill('flusher'), 'files'];
+    const services = roles.map((role) => this.#start(role));
+    try {
+      await Promise.all(services.map(started));
+    } catch (error) {
+      await Promise.all(services.map((service) => service.terminate()));
+      throw error;
+    } finally {
+      for (const service of services) service.unref();
+    }
+  }
+
+  /** From now on those that are missing are replaced. */
+  keepUp(attachment: Attachment): void {
+    this.#attachment = attachment;
+  }
+
+  /** Starts what is missing, if it is this thread's turn to. */
+  check(): void {
+    const { kernel } = this.#attachment!;
+    if (kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) return;
+    const missing = this.#missing();
+    if (missing.length === 0) {
+      this.#missingSince = undefined;
+      return;
+    }
+    const now = this.#attachment!.now() | 0;
+    this.#missingSince ??= now;
+    if (!this.#isCreator && now - this.#missingSince < GRACE_MS) return;
+    for (const { role, row, count } of missing) {
+      if (kernel.control.startTry(row, (now - START_AGAIN_MS) | 0, now) !== 1) continue;
+      for (let n = 0; n < count; n++) this.#start(role).unref();
+    }
+  }
+
+  /** What is missing, and the row that tells when it was last started. */
+  #missing(): { role: Role; row: OwnerId; count: number }[] {
+    const { kernel, geometry, options } = this.#attachment!;
+    const fileRows = geometry.serviceRows - FILE_WORKER_ROWS;
+    const present = (from: number, to: number) => {
+      let count = 0;
+      for (let row = from; row < to; row++) {
+        const status = kernel.status(row);
+        if (status === L.ROW_LIVE || status === L.ROW_STARTING) count++;
+      }
+      return count;
+    };
+    const flushers = { role: 'flusher', row: 0 as OwnerId, count: options.flushers - present(0, fileRows) } as const;
+    const files = {
+      role: 'files',
+      row: fileRows as OwnerId,
+      count: 1 - present(fileRows, geometry.serviceRows),
+    } as const;
+    return [flushers, files].filter(({ count }) => count > 0);
+  }
+
+  #start(role: Role): Worker {
+    const workerData: ServiceData = { handle: this.#handle, role };
+    const service = new Worker(this.#source, {
+      eval: true,
+      execArgv: [], // an inherited --input-type=module or --import would change what the source means
+      workerData,
+      trackUnmanagedFds: false, // the file worker's descriptors are the cache's: they must survive it
+      name: `pinfold ${role}`,
+    });
+    this.#running.add(service);
+    service.on('error', () => {}); // its end follows
+    service.once('exit', () => {
+      this.#running.delete(service);
+      this.#ended();
+    });
+    return service;
+  }
+
+  #ended(): void {
+    const attachment = this.#attachment;
+    if (attachment === undefined || attachment.kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) return;
+    const now = attachment.now();
+    this.#ends.push(now);
+    while (this.#ends[0]! < now - 60_000) this.#ends.shift();
+    if (this.#ends.length > ENDS_MAX) {
+      attachment.kernel.control.setLife(L.LIFE_CLOSED); // calls reject instead of waiting for what always dies
+      return;
+    }
+    attachment.look(0); // its row has to be free before anything counts as missing
+  }
+
+  /** Resolves when those that this thread started have ended, which they do by themselves once the cache is closed. */
+  async stopped(): Promise<void> {
+    await Promise.all([...this.#running].map(stopped));
+  }
+}
+
+/** Resolves when the service thread has attached. */
+function started(service: Worker): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => fail(new Error(`no answer within ${START_TIMEOUT_MS} ms`)),
+      START_TIMEOUT_MS,
+    );
+    const fail = (cause: unknown) => {
+      clearTimeout(timer);
+      reject(pinfoldError('ERR_PINFOLD_THREADS', 'a service thread did not start', cause));
+    };
+    service.once('error', fail);
+    service.once('exit', (code) => fail(new Error(`it ended with code ${code}`)));
+    service.once('message', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+/** Resolves when the service thread has ended by itself; if it does not, it is ended. */
+function stopped(service: Worker): Promise<void> {
+  if (service.threadId < 0) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => service.terminate(), STOP_TIMEOUT_MS);
+    service.ref();
+    service.once('exit', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
