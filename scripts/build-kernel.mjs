@@ -4,13 +4,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const outDir = join(root, 'build/kernel');
-const stampFile = join(outDir, '.stamp');
+const stampFile = join(root, 'build/kernel/.stamp');
 
 // The embedder supplies the memory, so its size is not known here: 1 page at least, 4 GiB at most.
 // `abort=` turns a failed assert into `unreachable`: no import, and no message strings in the memory.
@@ -23,14 +22,18 @@ const scalar = [
   ...['--disable', 'bulk-memory', '--disable', 'sign-extension', '--disable', 'nontrapping-f2i'],
   ...['--disable', 'simd'],
 ];
+const control = 'src/kernel/control/index.ts';
+const release = ['-O3', '--noAssert'];
 const targets = [
-  { out: 'control', entry: 'control', flags: [...scalar, '-O3', '--noAssert'] },
-  { out: 'control.debug', entry: 'control', flags: [...scalar, '-O2', '--debug'] },
+  { out: 'kernel/control', source: control, flags: [...scalar, ...release] },
+  { out: 'kernel/control.debug', source: control, flags: [...scalar, '-O2', '--debug'] },
   {
-    out: 'bytes',
-    entry: 'bytes',
-    flags: ['--enable', 'bulk-memory', '--enable', 'simd', '-O3', '--noAssert'],
+    out: 'kernel/bytes',
+    source: 'src/kernel/bytes/index.ts',
+    flags: ['--enable', 'bulk-memory', '--enable', 'simd', ...release],
   },
+  // For the tests of what the kernel's sections rest on, which run on Node versions that the compiler may not run on.
+  { out: 'facts/sections', source: 'test/facts/sections/index.ts', flags: [...scalar, ...release] },
 ];
 
 /** Hash of everything the output depends on: sources, this script, the compiler's version. */
@@ -38,11 +41,13 @@ function inputsHash() {
   const hash = createHash('sha256');
   const compiler = createRequire(import.meta.url)('assemblyscript/package.json').version;
   hash.update(compiler).update(readFileSync(fileURLToPath(import.meta.url)));
-  const sources = readdirSync(join(root, 'src/kernel'), { recursive: true })
-    .filter((name) => name.endsWith('.ts'))
-    .sort();
-  for (const name of sources) {
-    hash.update(`\0${name}\0`).update(readFileSync(join(root, 'src/kernel', name)));
+  for (const directory of ['src/kernel', 'test/facts/sections']) {
+    const sources = readdirSync(join(root, directory), { recursive: true })
+      .filter((name) => name.endsWith('.ts'))
+      .sort();
+    for (const name of sources) {
+      hash.update(`\0${name}\0`).update(readFileSync(join(root, directory, name)));
+    }
   }
   return hash.digest('hex');
 }
@@ -76,10 +81,9 @@ function verify(name, bytes) {
   if (ids.includes(8)) throw new Error(`${name}: has a start function (a global that is not a constant?)`);
 }
 
-async function compile({ out, entry, flags }) {
-  const source = relative(root, join(root, 'src/kernel', entry, 'index.ts'));
-  const wasm = join('build/kernel', `${out}.wasm`);
-  const text = join('build/kernel', `${out}.wat`);
+async function compile({ out, source, flags }) {
+  const wasm = join('build', `${out}.wasm`);
+  const text = join('build', `${out}.wat`);
   const args = [source, '--baseDir', root, '--outFile', wasm, '--textFile', text, ...common, ...flags];
   const { error, stdout, stderr } = await asc.main(args);
   process.stdout.write(stdout.toString());
@@ -91,12 +95,12 @@ async function compile({ out, entry, flags }) {
 }
 
 const hash = inputsHash();
-const outputs = targets.flatMap(({ out }) => [`${out}.wasm`, `${out}.wat`]);
+const outputs = targets.flatMap(({ out }) => [`build/${out}.wasm`, `build/${out}.wat`]);
 const current = existsSync(stampFile) && readFileSync(stampFile, 'utf8') === hash;
-if (current && outputs.every((file) => existsSync(join(outDir, file)))) {
+if (current && outputs.every((file) => existsSync(join(root, file)))) {
   console.log('kernel: unchanged');
 } else {
-  mkdirSync(outDir, { recursive: true });
+  for (const file of outputs) mkdirSync(dirname(join(root, file)), { recursive: true });
   rmSync(stampFile, { force: true });
   try {
     for (const target of targets) await compile(target);
