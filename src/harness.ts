@@ -9,7 +9,10 @@ import type { PinSlot } from './kernel/kernel';
 import type { CacheOptions, FsyncOptions, FsyncPolicy } from './options';
 import { type Fault, faultPlan, faultyStore, heal, planFault } from './store/faulty';
 
+export { geometryOf, initialize } from './kernel/geometry';
+export { Kernel } from './kernel/kernel';
 export * as layout from './kernel/layout';
+export { checkCacheOptions } from './options';
 export type { Fault };
 
 /** The policies of design, and the control that lies. */
