@@ -2,24 +2,20 @@
 // it promised is in the file.
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import type { PageCacheHandle } from 'pinfold';
-import { isStopped, NS_PER_MS, NS_PER_US, nowNs } from '../clock';
+import { isStopped, NS_PER_MS, nowNs } from '../clock';
 import type { Crew } from '../crew';
 import { SOURCE_PAGES } from '../files';
 import { type CellPlan, planFsync } from '../plan';
 import { type CacheOptions, type Run, together, withCache, withCrew } from '../run';
-import type { Calibration, FsyncCell } from '../schema';
+import type { FsyncCell } from '../schema';
 import { type CallerResult, LIVE_CHECKED, LIVE_LIES, LIVE_WORDS, type PinnerResult } from '../tasks';
 import { ARM_PINNED, ARMS, drawTimeline, rhythmOf } from '../timeline';
+import { CALIBRATION_MS, calibrate } from './calibrate';
 import { fsyncCell } from './fsync-cell';
 
 /** Pages that each commit writes a record into, and that the pinners hold in the arm `pinned`. */
 const PAGES_PER_FSYNC = 8;
-/** Share of the time that bare writes would keep the caller busy: well below saturation, so that queueing is not what is measured. */
-const LOAD = 0.2;
-const RATE_MIN = 5;
-const RATE_MAX = 1_000;
 const CALIBRATION_TRIES = 4;
-const CALIBRATION_MS = 200;
 /** From this hold on a second pinner stores word by word. */
 const LONG_HOLD_MS = 10;
 /** Under `block`, where one hold fills a block. */
@@ -36,7 +32,7 @@ export async function fsyncUnderPins(run: Run, durationMs: number): Promise<void
   const cells = planFsync(durationMs - CALIBRATION_TRIES * CALIBRATION_MS, run.options.holdsMs);
   await withCrew(3, async (crew) => {
     run.progress.begin('fsync · calibrating by bare write + fdatasync');
-    const calibration = await calibrate(run, crew);
+    const calibration = await calibrate(run, crew, PAGES_PER_FSYNC, CALIBRATION_TRIES);
     run.report.calibration = calibration;
     // A cache each, one after the other: a file belongs to one cache at a time.
     for (const pinnedDirty of ['keep', 'redirty'] as const) {
@@ -65,25 +61,6 @@ export function fsyncFailures(cells: FsyncCell[], interrupted: boolean): string[
     failures.push('the truth check is broken: skip, which does lie, was not seen to lie');
   }
   return failures;
-}
-
-/** The best of a few tries: what else the machine does at this moment must not set the rate of the whole run. */
-async function calibrate(run: Run, crew: Crew): Promise<Calibration> {
-  let best: RecordableHistogram | undefined;
-  for (let tries = 0; tries < CALIBRATION_TRIES && !isStopped(run.stop); tries++) {
-    const histogram = createHistogram();
-    const path = run.files.paths.bare;
-    const task = { stop: run.stop, path, pages: PAGES_PER_FSYNC, durationMs: CALIBRATION_MS, histogram };
-    await crew.play('bareFloor', task, GRACE_MS);
-    if (best === undefined || histogram.percentile(25) < best.percentile(25)) best = histogram;
-  }
-  const us = (percentile: number) => (best?.percentile(percentile) ?? Number.NaN) / NS_PER_US;
-  return {
-    pagesPerFsync: PAGES_PER_FSYNC,
-    bareP50Us: us(50),
-    bareP99Us: us(99),
-    ratePerSecond: Math.min(RATE_MAX, Math.max(RATE_MIN, (LOAD * 1e6) / us(25))),
-  };
 }
 
 /**

@@ -1,0 +1,38 @@
+// How often fsync may be called on this machine without a queue building up.
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { isStopped, NS_PER_US } from '../clock';
+import type { Crew } from '../crew';
+import type { Run } from '../run';
+import type { Calibration } from '../schema';
+
+/** Of one try. */
+export const CALIBRATION_MS = 200;
+/** Share of the time that bare writes would keep the caller busy: well below saturation, so that queueing is not what is measured. */
+const LOAD = 0.2;
+const RATE_MIN = 5;
+const RATE_MAX = 1_000;
+const GRACE_MS = 20_000;
+
+/** The best of a few tries: what else the machine does at this moment must not set the rate of the whole run. */
+export async function calibrate(
+  run: Run,
+  crew: Crew,
+  pagesPerFsync: number,
+  tries: number,
+): Promise<Calibration> {
+  let best: RecordableHistogram | undefined;
+  for (let n = 0; n < tries && !isStopped(run.stop); n++) {
+    const histogram = createHistogram();
+    const path = run.files.paths.bare;
+    const task = { stop: run.stop, path, pages: pagesPerFsync, durationMs: CALIBRATION_MS, histogram };
+    await crew.play('bareFloor', task, GRACE_MS);
+    if (best === undefined || histogram.percentile(25) < best.percentile(25)) best = histogram;
+  }
+  const us = (percentile: number) => (best?.percentile(percentile) ?? Number.NaN) / NS_PER_US;
+  return {
+    pagesPerFsync,
+    bareP50Us: us(50),
+    bareP99Us: us(99),
+    ratePerSecond: Math.min(RATE_MAX, Math.max(RATE_MIN, (LOAD * 1e6) / us(25))),
+  };
+}
