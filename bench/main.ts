@@ -9,11 +9,13 @@ import { deadlockTable } from './report/deadlock';
 import { closing, opening } from './report/frame';
 import { fsyncTables } from './report/fsync';
 import { microTable } from './report/micro';
+import { mixedTables } from './report/mixed';
 import { Progress } from './report/progress';
 import { Interrupted, type Run } from './run';
 import { deadlock, deadlockFailures } from './scenarios/deadlock';
 import { fsyncFailures, fsyncUnderPins } from './scenarios/fsync-under-pins';
 import { micro } from './scenarios/micro';
+import { mixed, mixedFailures } from './scenarios/mixed';
 import { type BenchReport, REPORT_SCHEMA, REPORT_VERSION } from './schema';
 
 const OK = 0;
@@ -31,6 +33,7 @@ interface Scenario {
 const SCENARIO: Record<ScenarioName, Scenario> = {
   fsync: { measure: fsyncUnderPins, print: fsyncTables },
   deadlock: { measure: deadlock, print: deadlockTable },
+  mixed: { measure: mixed, print: mixedTables },
   micro: { measure: micro, print: microTable },
 };
 
@@ -69,6 +72,7 @@ async function bench(options: BenchOptions, files: BenchFiles): Promise<number> 
   report.failures = [
     ...fsyncFailures(report.fsync, report.interrupted),
     ...deadlockFailures(report.deadlock),
+    ...mixedFailures(report.mixed, report.interrupted),
   ];
   if (failure !== undefined) {
     report.failures.push(`the run broke off: ${failure instanceof Error ? failure.message : failure}`);
@@ -127,6 +131,7 @@ function emptyReport(
     calibration: null,
     fsync: [],
     deadlock: [],
+    mixed: [],
     micro: [],
     failures: [],
   };

@@ -6,6 +6,7 @@ import { REPORT_SCHEMA } from './schema';
 export const SCENARIOS = {
   fsync: 'fsync latency while pages are pinned: bounce, block, and a control that lies',
   deadlock: "fsync's caller holds a lock that the pinner needs before it unpins",
+  mixed: 'updates, views, DMA and fsync at once: does a view or the file show half an update?',
   micro: 'the cost of a hit, of a commit and of writeback, beside Map.get, fs and lru-cache',
 } as const;
 export type ScenarioName = keyof typeof SCENARIOS;
@@ -51,8 +52,8 @@ Usage: npm run bench -- [options]        (once built: node bench/dist/main.js [o
   --list            name the scenarios
   --help            this text
 
-Exit code: 0 when every promise held, 1 when an fsync lied (or the check could not have seen it), 2 for a bad option,
-130 when interrupted. A bar that a row falls short of is shown and does not change the exit code.
+Exit code: 0 when every promise held, 1 when an fsync lied or half an update was seen (or a check could not have seen it),
+2 for a bad option, 130 when interrupted. A bar that a row falls short of is shown and does not change the exit code.
 `;
 
 /** @throws BadOption */

@@ -28,9 +28,14 @@ export function fillRecord(words: Int32Array, start: number, page: number, seque
   words[start + RECORD_WORDS - 1] = sequence;
 }
 
+/** Which commit wrote the record at `start`, if it is whole. */
+export function sequenceOf(words: Int32Array, start: number): number {
+  return words[start + 2];
+}
+
 /** Judges the words at `start` against commit `sequence`, completed before the call; a newer commit's whole record is as good. */
 export function judgeRecord(words: Int32Array, start: number, page: number, sequence: number): Judgement {
-  const found = words[start + 2];
+  const found = sequenceOf(words, start);
   if (words[start] === 0 && found === 0) return 'older'; // never written: the file starts as zeros
   if (words[start] !== MAGIC || words[start + 1] !== page || words[start + RECORD_WORDS - 1] !== found)
     return 'torn';

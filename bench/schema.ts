@@ -1,9 +1,9 @@
-// The report's format: what `--json` holds. A change that a reader of version 1 would trip over makes a new version.
+// The report's format: what `--json` holds. A change that a reader of the last version would trip over makes a new version.
 //
 // Latencies are microseconds, other durations milliseconds. A figure that could not be had is null, never absent.
 
 export const REPORT_SCHEMA = 'pinfold-bench';
-export const REPORT_VERSION = 1;
+export const REPORT_VERSION = 2;
 
 export interface BenchReport {
   schema: typeof REPORT_SCHEMA;
@@ -25,6 +25,7 @@ export interface BenchReport {
   calibration: Calibration | null;
   fsync: FsyncCell[];
   deadlock: DeadlockCell[];
+  mixed: MixedCell[];
   micro: MicroRow[];
   /** Promises that did not hold; empty when the exit code is 0. */
   failures: string[];
@@ -154,6 +155,54 @@ export interface DeadlockCell {
   lies: number;
 }
 
+/** `stores` and `skip` are controls: records are stored through write pins instead of by update; fsync passes pinned pages over. */
+export type MixedArm = 'updates' | 'stores' | 'skip';
+
+/** Two threads a role, all at once over the pages of one file. */
+export interface MixedCell {
+  arm: MixedArm;
+  pinnedDirty: PinnedDirty;
+  pages: number;
+  durationMs: number;
+  roles: Record<MixedRole, RoleFigures>;
+  truth: MixedTruthFigures;
+}
+
+export const MIXED_ROLES = ['update', 'view', 'dma', 'fsync'] as const;
+/** `update`: updates and writes. `view`: views and reads. `dma`: a write pin on several pages and a libuv read into each. */
+export type MixedRole = (typeof MIXED_ROLES)[number];
+
+/** Of both threads of a role. */
+export interface RoleFigures {
+  duePerSecond: number;
+  perSecond: number;
+  /** From the intended start; of `dma` until the last read has landed. */
+  latency: Latency;
+  /** Operations never begun because the thread was too far behind. */
+  givenUp: number;
+  /** Longest queue of a thread, in operations due and not begun. */
+  backlogMax: number;
+}
+
+interface MixedTruthFigures {
+  /** Views and reads, each of a page's three records. */
+  viewsChecked: number;
+  /** Of those: that showed a mix of two updates, or a record older than what had returned before the view. */
+  halvesInViews: number;
+  viewsOlder: number;
+  /** fsyncs after which the file was read back and compared. */
+  fsyncsChecked: number;
+  /** fsyncs that returned although the file lacked a record or a transfer that had ended before the call. */
+  lies: number;
+  /** Records, and parts filled by DMA, found older than promised. */
+  recordsOlder: number;
+  dmaOlder: number;
+  /** Records that the file held half old, half new. */
+  halvesInFile: number;
+  /** Records that looked so at first and not when they were read again: torn by the read, no failure. */
+  passing: number;
+}
+
 export interface MicroRow {
   name: string;
   /** Null when it could not be measured; `note` says why. */
@@ -243,6 +292,33 @@ const DEADLOCK_CELL = fields({
   lies: 'number',
 });
 
+const ROLE = fields({
+  duePerSecond: 'number',
+  perSecond: 'number',
+  latency: LATENCY,
+  givenUp: 'number',
+  backlogMax: 'number',
+});
+
+const MIXED_CELL = fields({
+  arm: oneOf('updates', 'stores', 'skip'),
+  pinnedDirty: oneOf('keep', 'redirty'),
+  pages: 'number',
+  durationMs: 'number',
+  roles: fields({ update: ROLE, view: ROLE, dma: ROLE, fsync: ROLE }),
+  truth: fields({
+    viewsChecked: 'number',
+    halvesInViews: 'number',
+    viewsOlder: 'number',
+    fsyncsChecked: 'number',
+    lies: 'number',
+    recordsOlder: 'number',
+    dmaOlder: 'number',
+    halvesInFile: 'number',
+    passing: 'number',
+  }),
+});
+
 const MICRO_ROW = fields({
   name: 'string',
   value: nullable('number'),
@@ -287,6 +363,7 @@ const REPORT = fields({
   ),
   fsync: list(FSYNC_CELL),
   deadlock: list(DEADLOCK_CELL),
+  mixed: list(MIXED_CELL),
   micro: list(MICRO_ROW),
   failures: list('string'),
 });

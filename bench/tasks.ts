@@ -2,7 +2,8 @@
 import type { RecordableHistogram } from 'node:perf_hooks';
 import type { PageCacheHandle } from 'pinfold';
 import type { StopWord } from './clock';
-import type { FsyncPolicy } from './schema';
+import type { Announced } from './parts';
+import type { FsyncPolicy, MixedArm } from './schema';
 import type { Timeline } from './timeline';
 
 /** Every role ends soon after the stop word is raised. */
@@ -176,4 +177,42 @@ export interface StreamResult {
   elapsedMs: number;
   /** fsyncs that the writer had to make because the cache was full. */
   fullStops: number;
+}
+
+/** A role of the mixed scenario, for one of the threads that play it. */
+export interface MixedTask extends Attached, Window {
+  arm: MixedArm;
+  thread: number;
+  pages: number;
+  /** Of what the DMA reads: page n is full of the byte n. */
+  sourcePath: string;
+  announced: Announced;
+  /** Fixed distance of intended starts. */
+  intervalNs: number;
+  /** From the intended start of each operation, nanoseconds; shared by the threads of the role, and with the main thread. */
+  histogram: RecordableHistogram;
+  seed: number;
+}
+
+export interface MixedResult {
+  operations: number;
+  /** When the last one ended. */
+  lastEndNs: number;
+  backlogMax: number;
+  givenUp: number;
+}
+
+export interface MixedViewerResult extends MixedResult {
+  /** Views and reads that showed a record in pieces, or one older than what had returned before. */
+  halves: number;
+  older: number;
+}
+
+export interface MixedCallerResult extends MixedResult {
+  lies: number;
+  recordsOlder: number;
+  dmaOlder: number;
+  /** Records that the file held in pieces, and records that a read tore. */
+  halves: number;
+  passing: number;
 }

@@ -3,7 +3,14 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type BenchReport, type FsyncPolicy, validateReport } from '../bench/schema.ts';
+import {
+  type BenchReport,
+  type FsyncPolicy,
+  MIXED_ROLES,
+  type MixedArm,
+  type MixedCell,
+  validateReport,
+} from '../bench/schema.ts';
 import { testDirectory } from './support/directory.ts';
 import { until } from './support/until.ts';
 
@@ -77,7 +84,8 @@ describe('what it tells of itself', () => {
   test('--list names the scenarios', async () => {
     const { status, stdout } = await runBench(testDirectory(), '--list');
     expect(status).toBe(0);
-    expect(stdout.split('\n').map((line) => line.split(' ')[0])).toEqual(['fsync', 'deadlock', 'micro', '']);
+    const names = stdout.split('\n').map((line) => line.split(' ')[0]);
+    expect(names).toEqual(['fsync', 'deadlock', 'mixed', 'micro', '']);
   });
 });
 
@@ -179,6 +187,35 @@ describe('a run', () => {
     expect(block).toMatchObject({ policy: 'block', through: 0, namesHolder: true, lies: 0 });
     expect(block.stuck).toBe(block.rounds);
     expect(bounce).toMatchObject({ policy: 'bounce', stuck: 0, lies: 0 });
+  });
+
+  test('shows no half update in a mixed load, halves and lies under its controls', async () => {
+    const directory = testDirectory();
+    const { status, stdout, stderr } = await runBench(directory, '--scenario', 'mixed', '--seconds', '1');
+    expect(status, stdout + stderr).toBe(0);
+    expect(stdout).toContain('half updates');
+    expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+
+    const { mixed, failures } = reportIn(directory);
+    expect(failures).toEqual([]);
+    const cells = (arm: MixedArm) => mixed.filter((cell) => cell.arm === arm);
+    expect(cells('updates').map(({ pinnedDirty }) => pinnedDirty)).toEqual(['keep', 'redirty']);
+    for (const { truth } of cells('updates')) {
+      expect(truth).toMatchObject({ halvesInViews: 0, viewsOlder: 0, halvesInFile: 0, lies: 0 });
+    }
+    const seen = (arm: MixedArm, figure: keyof MixedCell['truth']) =>
+      cells(arm).reduce((sum, { truth }) => sum + truth[figure], 0);
+    expect(seen('stores', 'halvesInViews')).toBeGreaterThan(0);
+    expect(seen('stores', 'halvesInFile')).toBeGreaterThan(0);
+    expect(seen('skip', 'lies')).toBeGreaterThan(0);
+    for (const { roles, truth } of mixed) {
+      for (const role of MIXED_ROLES) {
+        expect(roles[role].latency.count).toBeGreaterThan(0);
+        expect(roles[role].perSecond).toBeGreaterThan(0);
+      }
+      expect(truth.viewsChecked).toBe(roles.view.latency.count);
+      expect(truth.fsyncsChecked).toBe(roles.fsync.latency.count);
+    }
   });
 
   test('prints every bar of the micro-benchmarks', async () => {
