@@ -109,7 +109,7 @@ export interface JournalPinnerResult {
   threadId: number;
 }
 
-export type HitRow = 'kernel' | 'view' | 'pin' | 'read';
+export type HitRow = 'kernel' | 'view' | 'pin' | 'update' | 'read';
 
 /** What a hit's cost is measured of. */
 export type HitVariant =
@@ -118,6 +118,7 @@ export type HitVariant =
   | 'viewSync'
   | 'Map.get + the same 8 bytes'
   | 'pinSync + unpin'
+  | 'updateSync'
   | 'readSync'
   | 'fs.readSync'
   | 'lru-cache get + copy';

@@ -20,6 +20,7 @@ const VARIANTS: Record<HitRow, (file: CachedFile, task: HitTask, closers: Closer
   kernel: (file, task) => [mapGet(task), kernelPin(file, task)],
   view: (file, task) => [mapGet(task), viewSync(file, task), mapGetView(task)],
   pin: (file, task) => [mapGet(task), pinSync(file, task)],
+  update: (file, task) => [pinSync(file, task), updateSync(file, task), kernelPin(file, task)],
   read: (file, task, closers) => [readSync(file, task), fsReadSync(task, closers), lruGet(task)],
 };
 
@@ -158,6 +159,33 @@ function pinSync(file: CachedFile, { pages }: HitTask): HitCost {
         const page = file.pinSync(x & mask);
         sum += page.index;
         page.unpin();
+      }
+      return sum;
+    },
+  };
+}
+
+/** 64 bytes on a line of their own, of which the callback stores the first: what is measured is the update, not the bytes. */
+const UPDATED = { offset: 1024, length: 64 };
+
+function storeFirst(bytes: Uint8Array, value: number): number {
+  bytes[0] = value;
+  return value;
+}
+
+function updateSync(file: CachedFile, { pages }: HitTask): HitCost {
+  const mask = pages - 1;
+  let x = SEED;
+  return {
+    name: 'updateSync',
+    operations: HITS,
+    run() {
+      let sum = 0;
+      for (let i = 0; i < HITS; i++) {
+        x ^= x << 13;
+        x ^= x >>> 17;
+        x ^= x << 5;
+        sum += file.updateSync(x & mask, storeFirst, i, UPDATED);
       }
       return sum;
     },

@@ -41,7 +41,8 @@ export function attach(from: i32, to: i32, kind: i32, tid: i32, startLo: i32, st
  * Forgets the requests of an owner that is gone, which may have ended with calls under way: false while a service thread
  * still works for one. Then its path areas stay taken too.
  */
-export function clearRequests(id: i32): bool {
+// @ts-ignore: decorator
+@inline export function clearRequests(id: i32): bool {
   const at = rowAt(id);
   let idle = true;
   for (let slot = 0; slot < L.REQUESTS; slot++) {
@@ -67,7 +68,8 @@ export function clearRequests(id: i32): bool {
 }
 
 /** Frees an answered request that nobody will collect, and the reference to a file that it may carry. */
-function dropAnswer(request: usize): void {
+// @ts-ignore: decorator
+@inline function dropAnswer(request: usize): void {
   const opened =
     atomic.load<i32>(request, L.REQUEST_KIND) == L.OPEN_REQUEST && atomic.load<i32>(request, L.REQUEST_RESULT) == 0;
   const file = opened ? fileAt(atomic.load<i32>(request, L.REQUEST_RESULT_B)) : 0;
@@ -164,13 +166,14 @@ export function answer(id: i32, slot: i32, result: i32, b: i32, c: i32, d: i32):
   const request = at + <usize>(slot * L.REQUEST_BYTES);
   const opens = atomic.load<i32>(request, L.REQUEST_KIND) == L.OPEN_REQUEST;
   const area = <usize>(atomic.load<i32>(request, L.REQUEST_A) << 2);
-  // Section.
   if (opens) {
+    // Section, with the next one.
+    atomic.store<i32>(row, 0, L.ROW_OPENING);
     atomic.store<i32>(area, 0, L.HEADER_PATHS);
     atomic.add<i32>(0, 1, L.HEADER_PATHS_WAKE);
     atomic.notify(L.HEADER_PATHS_WAKE, -1);
-    atomic.store<i32>(row, 0, L.ROW_OPENING);
   }
+  // Section.
   atomic.store<i32>(request, result, L.REQUEST_RESULT);
   atomic.store<i32>(request, b, L.REQUEST_RESULT_B);
   atomic.store<i32>(request, c, L.REQUEST_A);

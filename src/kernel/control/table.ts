@@ -192,10 +192,9 @@ export function detachClaimOf(owner: usize): void {
 
 /**
  * Ends the claim of `owner` (this one, or one that it recovers): the frame goes to `state` (VALID: filled, or given back;
- * 0: free), all who wait wake. A page that truncate has cut off meanwhile is dropped.
+ * 0: free), all who wait wake. A page that truncate has cut off meanwhile is dropped. Not inlined: it is one section.
  */
-// @ts-ignore: decorator
-@inline export function endClaimOf(owner: usize, at: usize, state: i32): void {
+export function endClaimOf(owner: usize, at: usize, state: i32): void {
   atomic.add<i32>(at, 1, L.FRAME_VERSION);
   const frame = load<i32>(owner, L.ROW_CLAIM) - 1;
   while (true) {
