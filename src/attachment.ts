@@ -27,6 +27,11 @@ export interface HandleParts extends PageCacheHandle {
   readonly options: CheckedOptions;
   /** Monotonic time of creation in ms: what the coarse clock counts from. */
   readonly created: number;
+  /**
+   * The cache was created in a worker. Node then closes what the file worker has opened when that ends, whatever
+   * `trackUnmanagedFds` says: a number may be another file's by the time it is used, so each I/O looks first.
+   */
+  readonly guarded: boolean;
   /** A plan of failures for the store, in tests only. */
   readonly faults?: Int32Array;
   /** Threads are not known to the system, as where there is no /proc. In tests only. */
@@ -105,7 +110,7 @@ export class Attachment implements Pool {
     }
     this.bytes = new PageBytes(handle.geometry, handle.modules.bytes, handle.data);
     this.references = new References(this.kernel);
-    this.sync = new SyncDriver(this.kernel, store, () => this.look(LOOK_GAP_MS));
+    this.sync = new SyncDriver(this.kernel, store, handle.guarded, () => this.look(LOOK_GAP_MS));
   }
 
   /**

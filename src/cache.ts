@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import { isMainThread, Worker } from 'node:worker_threads';
 import serviceSource from 'pinfold:service';
 import bytesWasm from '../build/kernel/bytes.wasm';
 import controlWasm from '../build/kernel/control.wasm';
@@ -133,6 +133,7 @@ export class PageCache {
       geometry,
       options: checked,
       created: monotonicMs(),
+      guarded: !isMainThread,
       ...(wiring.faults ? { faults: wiring.faults } : {}),
     };
     const services = new Services(handle, wiring.serviceSource);
@@ -292,22 +293,12 @@ export class PageCache {
     if (kernel.holdsPins || this.#driver.pending > 0) kernel.control.leave();
     else kernel.control.detach();
     kernel.control.ring(serviceClass.flushers);
-    if (!this.#isCreator && kernel.load(L.HEADER_LIFE) === L.LIFE_GONE) this.#bury();
-  }
-
-  /** The creator is gone, and its file worker with it: the last thread to leave closes the descriptors. */
-  #bury(): void {
-    const { kernel, geometry } = this.#attachment;
-    for (const owner of kernel.owners()) {
-      if (kernel.status(owner) === L.ROW_LIVE && isAlive(kernel, owner)) return;
-    }
-    if (kernel.control.bury() !== 1) return;
-    for (let file = 0; file < geometry.files; file++) closeDescriptors(kernel, file as FileId);
   }
 
   async #closeAll(): Promise<void> {
     const { kernel } = this.#attachment;
     for (let attempt = 1; ; attempt++) {
+      this.#attachment.look(0); // what dead threads held is no reason not to close
       refuseLivePins(kernel);
       await this.#syncAll();
       kernel.control.freeOrphans();
@@ -324,9 +315,10 @@ export class PageCache {
     await this.#closeDescriptors();
   }
 
-  /** The file worker has closed them, unless it died and nobody replaced it any more. */
+  /** The file worker has closed them, unless it died and nobody replaced it any more, and they did not end with it. */
   async #closeDescriptors(): Promise<void> {
-    const { kernel, geometry } = this.#attachment;
+    const { kernel, geometry, handle } = this.#attachment;
+    if (handle.guarded) return;
     const end = performance.now() + OTHERS_STOP_MS;
     const runs = (row: number) =>
       kernel.status(row) !== L.ROW_FREE && isAlive(kernel, row as OwnerId) && performance.now() < end;

@@ -2,7 +2,7 @@ import type { Attachment } from './attachment';
 import { copyOut } from './copyOut';
 import { type AsyncDriver, bounded } from './driver/async';
 import { lifeError } from './driver/sync';
-import { ioError, pinfoldError, rangeError, show, typeError } from './errors';
+import { ioError, type PinfoldError, pinfoldError, rangeError, show, typeError } from './errors';
 import {
   type Control,
   type FileId,
@@ -230,7 +230,7 @@ export class CachedFile {
     const { kernel, sync } = this.#attachment;
     const frame = kernel.out(0) as FrameId; // before any other call: each has results of its own
     this.#checkIndex(index);
-    if (status === L.MISS) sync.run(bringInMissed(this.#attachment, this.#id, index));
+    if (status === L.MISS) sync.run(bringInMissed(this.#attachment, this.#id, index, false));
     else if (status === L.BUSY) {
       if (updaterOf(kernel, frame) === kernel.owner) throw reentrant('view', index);
       sync.run(waitForClaim(this.#attachment, frame));
@@ -249,7 +249,7 @@ export class CachedFile {
     const slot = this.#pinHit(index, mode);
     if (slot !== undefined) return new Page(this.#attachment, slot, index, mode);
     const acquired = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, mode));
-    return new Page(this.#attachment, this.#withinFile(acquired, index), index, mode);
+    return new Page(this.#attachment, acquired, index, mode);
   }
 
   /** As `pinSync`; a page that is not in the cache is brought in by a service thread. */
@@ -260,14 +260,7 @@ export class CachedFile {
     const hit = this.#pinHit(index, mode);
     if (hit !== undefined) return new Page(this.#attachment, hit, index, mode);
     const slot = await this.#run(acquire(this.#attachment, this.#id, index, mode));
-    return new Page(this.#attachment, this.#withinFile(slot, index), index, mode);
-  }
-
-  /** The pin just taken on a page that was brought in; a truncate may have cut the file before that: then it is dropped. */
-  #withinFile(slot: PinSlot, index: number): PinSlot {
-    if (index * this.pageSize < this.#attachment.kernel.size(this.#id)) return slot;
-    this.#control.unpin(slot, 0);
-    throw this.#badIndex(index);
+    return new Page(this.#attachment, slot, index, mode);
   }
 
   /** Pins a page that is in the cache; undefined if it is not, or is just being brought in. */
@@ -322,7 +315,13 @@ export class CachedFile {
     for (let done = 0; done < length; ) {
       const index = Math.floor((position + done) / this.pageSize);
       // Under a pin, so that nothing of it can miss or wait in place.
-      const slot = await this.#run(acquire(this.#attachment, this.#id, index, 'read'));
+      let slot: PinSlot;
+      try {
+        slot = await this.#run(acquire(this.#attachment, this.#id, index, 'read'));
+      } catch (error) {
+        if (this.#isPastEnd(error, position + done)) return done;
+        throw error;
+      }
       try {
         const n = this.#readPage(target, done, length, position + done);
         if (n === 0) return done;
@@ -346,6 +345,12 @@ export class CachedFile {
     return length;
   }
 
+  /** Whether a page of a read could not be had because a truncate has made the file end before it. */
+  #isPastEnd(error: unknown, position: number): boolean {
+    const { code } = error as PinfoldError;
+    return code === 'ERR_PINFOLD_RANGE' && position >= this.#attachment.kernel.size(this.#id);
+  }
+
   /** Copies what one page has of the range: the bytes copied; 0 if a truncate has made the file end before them. */
   #readPage(target: Uint8Array, done: number, length: number, position: number): number {
     const index = Math.floor(position / this.pageSize);
@@ -355,8 +360,12 @@ export class CachedFile {
     for (let tries = 0; tries < VIEW_TRIES; tries++) {
       const frame = control.viewOpen(this.#id, index | 0);
       if (frame < 0) {
-        if (frame === L.MISS && position >= this.#attachment.kernel.size(this.#id)) return 0;
-        this.#viewMissed(index, frame);
+        try {
+          this.#viewMissed(index, frame);
+        } catch (error) {
+          if (this.#isPastEnd(error, position)) return 0;
+          throw error;
+        }
         continue;
       }
       copyOut(this.#bytes.of(frame), from, target, done, n);
@@ -441,7 +450,10 @@ export class CachedFile {
     }
     const most = Math.min(Number.MAX_SAFE_INTEGER, PAGES_MAX * this.pageSize);
     if (!Number.isSafeInteger(size) || size < 0 || size > most) {
-      throw rangeError('ERR_PINFOLD_RANGE', `size must be a whole number from 0 to ${most}, got ${show(size)}`);
+      throw rangeError(
+        'ERR_PINFOLD_RANGE',
+        `size must be a whole number from 0 to ${most}, got ${show(size)}`,
+      );
     }
   }
 
@@ -588,7 +600,7 @@ export class CachedFile {
     }
     if (!range.extends) this.#checkIndex(index);
     const attachment = this.#attachment;
-    const level = attachment.sync.run(beginUpdate(attachment, this.#id, index, range.timeout));
+    const level = attachment.sync.run(beginUpdate(attachment, this.#id, index, range.timeout, range.extends));
     this.#checkBegun(index, range);
     return attachment.kernel.frameOfUpdate(level);
   }
@@ -600,7 +612,7 @@ export class CachedFile {
     for (;;) {
       if (++this.#sinceLook >= this.#lookEvery && this.#isPaced())
         await this.#run(throttle(attachment, this.#id));
-      const slot = await this.#run(prepareUpdate(attachment, this.#id, index));
+      const slot = await this.#run(prepareUpdate(attachment, this.#id, index, range.extends));
       const status = this.#control.updateBegin(slot);
       if (status >= 0) {
         this.#checkBegun(index, range);
@@ -675,12 +687,20 @@ export class CachedFile {
       control.updatePublish((offset << 16) | (length - 1), size | 0, Math.floor(size / 2 ** 32));
       result = change(this.#bytes.of(frame));
     } catch (error) {
-      this.#attachment.undoUpdate();
+      this.#undoExtension(frame);
       throw error;
     }
     if (control.updateCommit() === 1) return result;
-    this.#attachment.undoUpdate();
+    this.#undoExtension(frame);
     return REFUSED;
+  }
+
+  /** Undoes a write's update. A page past the file's end was brought in for it alone, and goes. */
+  #undoExtension(frame: FrameId): void {
+    const { kernel } = this.#attachment;
+    const start = (kernel.frameWord(frame, L.FRAME_INDEX) >>> 0) * this.pageSize;
+    this.#attachment.undoUpdate();
+    if (start >= kernel.size(this.#id)) this.#control.evict(frame);
   }
 
   /** The undo frame of the update just begun: OUT[2], as long as no other call of the kernel came between. */
@@ -725,7 +745,7 @@ export class CachedFile {
     const pages = this.#absent(index, count);
     const work = async () => {
       for (let page = pages.next(); !page.done; page = pages.next()) {
-        await this.#run(bringIn(this.#attachment, this.#id, page.value));
+        await this.#run(bringIn(this.#attachment, this.#id, page.value, false));
       }
     };
     await Promise.all(Array.from({ length: PREFETCH_WIDTH }, work));
@@ -734,7 +754,7 @@ export class CachedFile {
   /** As `prefetch`, in place. */
   prefetchSync(index: number, count: number): void {
     for (const page of this.#absent(index, count)) {
-      this.#attachment.sync.run(bringIn(this.#attachment, this.#id, page));
+      this.#attachment.sync.run(bringIn(this.#attachment, this.#id, page, false));
     }
   }
 

@@ -3,7 +3,14 @@
 import { pinfoldError, show, typeError } from './errors';
 import * as L from './kernel/layout';
 import type { OpenOptions } from './options';
-import { Patience, type Pool, type Protocol, type Request, requestKind, serviceClass } from './protocol/effects';
+import {
+  Patience,
+  type Pool,
+  type Protocol,
+  type Request,
+  requestKind,
+  serviceClass,
+} from './protocol/effects';
 
 export const openFlag = { write: 1, create: 2 } as const;
 

@@ -1,6 +1,6 @@
 // The service threads, and their replacement when they die. The creator starts them and hears when one ends. While it is
-// blocked, any thread that waits does so in its place; what that starts lives as long as it does itself, and is replaced
-// in turn.
+// blocked in a call of its own it does so from there. Flushers any thread that waits starts in its place; what that starts
+// lives as long as it does itself, and is replaced in turn.
 import { Worker } from 'node:worker_threads';
 import type { Attachment, HandleParts } from './attachment';
 import { pinfoldError } from './errors';
@@ -71,6 +71,8 @@ export class Services {
     this.#missingSince ??= now;
     if (!this.#isCreator && now - this.#missingSince < GRACE_MS) return;
     for (const { role, row, count } of missing) {
+      // A worker's worker closes what it has opened when it ends, so a file worker must be the creator's.
+      if (role === 'files' && !this.#isCreator) continue;
       if (kernel.control.startTry(row, (now - START_AGAIN_MS) | 0, now) !== 1) continue;
       for (let n = 0; n < count; n++) this.#start(role).unref();
     }
@@ -88,13 +90,18 @@ export class Services {
       }
       return count;
     };
-    const flushers = { role: 'flusher', row: 0 as OwnerId, count: options.flushers - present(0, fileRows) } as const;
-    const files = {
-      role: 'files',
-      row: fileRows as OwnerId,
-      count: 1 - present(fileRows, geometry.serviceRows),
-    } as const;
-    return [flushers, files].filter(({ count }) => count > 0);
+    const counts: [Role, number][] = [
+      ['flusher', options.flushers - present(0, fileRows)],
+      ['files', 1 - present(fileRows, geometry.serviceRows)],
+    ];
+    return counts
+      .filter(([, count]) => count > 0)
+      .map(([role, count]) => ({ role, count, row: this.#rowOf(role) }));
+  }
+
+  /** The row that tells when a service thread of that role was last started: the first of its class. */
+  #rowOf(role: Role): OwnerId {
+    return (role === 'flusher' ? 0 : this.#handle.geometry.serviceRows - FILE_WORKER_ROWS) as OwnerId;
   }
 
   #start(role: Role): Worker {
@@ -110,12 +117,12 @@ export class Services {
     service.on('error', () => {}); // its end follows
     service.once('exit', () => {
       this.#running.delete(service);
-      this.#ended();
+      this.#ended(role);
     });
     return service;
   }
 
-  #ended(): void {
+  #ended(role: Role): void {
     const attachment = this.#attachment;
     if (attachment === undefined || attachment.kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) return;
     const now = attachment.now();
@@ -125,6 +132,7 @@ export class Services {
       attachment.kernel.control.setLife(L.LIFE_CLOSED); // calls reject instead of waiting for what always dies
       return;
     }
+    attachment.kernel.control.startAgain(this.#rowOf(role), now | 0);
     attachment.look(0); // its row has to be free before anything counts as missing
   }
 

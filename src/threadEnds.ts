@@ -12,9 +12,11 @@ export function onWorkerEnd(ended: Listener): void {
   listeners.add(ended);
   if (listening) return;
   listening = true;
-  process.on('worker', (worker) => followWorker(worker, (thread) => {
-    for (const listener of [...listeners]) listener(thread);
-  }));
+  process.on('worker', (worker) =>
+    followWorker(worker, (thread) => {
+      for (const listener of [...listeners]) listener(thread);
+    }),
+  );
 }
 
 export function offWorkerEnd(ended: Listener): void {

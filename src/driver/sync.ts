@@ -1,7 +1,7 @@
 // The synchronous driver: performs each effect in place, sleeping in Atomics.wait.
-
+import { constants } from 'node:os';
 import { type PinfoldError, pinfoldError } from '../errors';
-import type { FileId, Kernel } from '../kernel/kernel';
+import { type FileId, isIdentityOf, type Kernel } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
 import type { Store } from '../store/store';
@@ -22,12 +22,17 @@ export function lifeError(life: number): PinfoldError {
 export class SyncDriver {
   readonly #kernel: Kernel;
   readonly #store: Store;
+  readonly #guarded: boolean;
   readonly #lookAround: () => void;
 
-  /** `lookAround`: called when a sleep ends by itself, so that the death of whoever it waits for is noticed. */
-  constructor(kernel: Kernel, store: Store, lookAround: () => void) {
+  /**
+   * `guarded`: descriptors are looked at before they are used. `lookAround`: called when a sleep ends by itself, so that the
+   * death of whoever it waits for is noticed.
+   */
+  constructor(kernel: Kernel, store: Store, guarded: boolean, lookAround: () => void) {
     this.#kernel = kernel;
     this.#store = store;
+    this.#guarded = guarded;
     this.#lookAround = lookAround;
   }
 
@@ -58,24 +63,32 @@ export class SyncDriver {
       case 'ask':
         return this.run(effect.here());
       case 'read':
-        return this.#store.read(this.#descriptor(effect.file, L.FILE_FD_READ), effect.bytes, effect.position);
+        return this.#on(effect.file, L.FILE_FD_READ, (fd) =>
+          this.#store.read(fd, effect.bytes, effect.position),
+        );
       case 'write':
-        return this.#store.write(
-          this.#descriptor(effect.file, L.FILE_FD_WRITE),
-          effect.bytes,
-          effect.position,
+        return this.#on(effect.file, L.FILE_FD_WRITE, (fd) =>
+          this.#store.write(fd, effect.bytes, effect.position),
         );
       case 'flush':
-        return this.#store.flush(this.#descriptor(effect.file, L.FILE_FD_WRITE));
+        return this.#on(effect.file, L.FILE_FD_WRITE, (fd) => this.#store.flush(fd));
       case 'resize':
-        return this.#store.resize(this.#descriptor(effect.file, L.FILE_FD_WRITE), effect.size);
+        return this.#on(effect.file, L.FILE_FD_WRITE, (fd) => this.#store.resize(fd, effect.size));
       case 'syncDirectory':
-        return this.#store.syncDirectory(this.#descriptor(effect.file, L.FILE_FD_WRITE));
+        return this.#on(effect.file, L.FILE_FD_WRITE, (fd) => this.#store.syncDirectory(fd));
     }
   }
 
-  #descriptor(file: FileId, field: number): number {
-    return this.#kernel.fileWord(file, field) - 1;
+  /** Does I/O on a file's descriptor, if that is still the file's. */
+  #on(file: FileId, field: number, work: (fd: number) => number): number {
+    const fd = this.#kernel.fileWord(file, field) - 1;
+    if (this.#guarded && !this.#isOf(fd, file)) return -constants.errno.EBADF;
+    return work(fd);
+  }
+
+  #isOf(fd: number, file: FileId): boolean {
+    const identity = this.#store.identity(fd);
+    return identity !== undefined && isIdentityOf(this.#kernel, file, identity);
   }
 
   /** Has a service thread do what only it can do, and sleeps until it has: for opening files. */

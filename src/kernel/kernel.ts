@@ -25,8 +25,8 @@ export interface Control {
   detach(): void;
   leave(): void;
   beCreator(): void;
-  bury(): number;
   lookTry(before: number, now: number): number;
+  startAgain(owner: OwnerId, now: number): void;
   startTry(owner: OwnerId, before: number, now: number): number;
   declareDead(owner: OwnerId, status: number): number;
   recoverBegin(owner: OwnerId, status: number, recoverer: number): number;
@@ -274,6 +274,26 @@ export function describeOwner(kernel: Kernel, owner: number): string {
   const tid = kernel.rowWord(owner, L.ROW_TID);
   const dying = kernel.status(owner) === L.ROW_LIVE ? '' : ', dying';
   return `${kind} ${kernel.rowWord(owner, L.ROW_THREAD)}${tid > 0 ? ` (OS thread ${tid}${dying})` : dying}`;
+}
+
+/** Which file it is, whatever its path. */
+export interface FileIdentity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
+/** The low and the high word of a 64-bit number, as the control memory has them. */
+export const low = (value: bigint): number => Number(BigInt.asIntN(32, value));
+export const high = (value: bigint): number => Number(BigInt.asIntN(32, value >> 32n));
+
+/** Whether a file row is of that file. */
+export function isIdentityOf(kernel: Kernel, file: FileId, { dev, ino }: FileIdentity): boolean {
+  return (
+    kernel.fileWord(file, L.FILE_INO_LO) === low(ino) &&
+    kernel.fileWord(file, L.FILE_DEV_LO) === low(dev) &&
+    kernel.fileWord(file, L.FILE_INO_HI) === high(ino) &&
+    kernel.fileWord(file, L.FILE_DEV_HI) === high(dev)
+  );
 }
 
 /** Who updates the frame's page, if somebody does: a moment's view. */

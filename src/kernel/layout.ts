@@ -319,8 +319,6 @@ export const LIFE_CLOSING = 2;
 export const LIFE_CLOSED = 3;
 /** The thread that created the cache is gone, and its service threads with it. */
 export const LIFE_GONE = 4;
-/** It is gone, and somebody closes the descriptors that it has left. */
-export const LIFE_BURIED = 5;
 export const HEADER_FRAMES = 8204;
 export const HEADER_FRAME_BITS = 8208;
 export const HEADER_BUCKET_MASK = 8212;

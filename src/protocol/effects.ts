@@ -1,8 +1,9 @@
 // A protocol is a generator that yields effects: what it can't do itself. A driver performs them. The same source is
 // run by the synchronous driver (in place), by the asynchronous one (on a thread whose event loop must not block) and
 // by an explorer of schedules.
-import type { Geometry } from '../kernel/geometry';
+
 import { pinfoldError } from '../errors';
+import type { Geometry } from '../kernel/geometry';
 import { describeOwner, type FileId, type Kernel, type PageBytes } from '../kernel/kernel';
 import { OPEN_REQUEST } from '../kernel/layout';
 import type { References } from '../kernel/references';

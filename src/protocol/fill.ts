@@ -1,6 +1,6 @@
 // From a lookup that missed to a frame that holds the page.
 
-import { ioError, type PinfoldError, pinfoldError } from '../errors';
+import { ioError, type PinfoldError, pinfoldError, rangeError } from '../errors';
 import type { FileId, FrameId, PinSlot } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import {
@@ -23,6 +23,8 @@ import { clean } from './writeback';
 const NO_ROOM = -1;
 /** The cache was closed. */
 const CLOSED = -2;
+/** The page is past the file's end, and its caller does not extend the file. */
+const BEYOND = -3;
 /** An answer's second word: it failed while a frame was freed, not on the page itself. */
 const FOR_ROOM = 1;
 /** After an error, how long flushers leave the file alone, in ms. */
@@ -99,8 +101,11 @@ export function* claimForSelf(pool: Pool, file: FileId, index: number): Protocol
   throw fillError(pool, index, NO_ROOM, FOR_ROOM);
 }
 
-/** Brings the page into the cache unless it is there: [0], [errno] or [NO_ROOM]. Leaves no claim behind. */
-export function* fill(pool: Pool, file: FileId, index: number): Protocol<Answer> {
+/**
+ * Brings the page into the cache unless it is there: [0], [errno], or one of the statuses above. Leaves no claim behind. A
+ * page past the file's end comes for a write that extends the file only: in the cache it would be taken for the file's.
+ */
+export function* fill(pool: Pool, file: FileId, index: number, extending: boolean): Protocol<Answer> {
   const { kernel, bytes, geometry } = pool;
   const { control } = kernel;
   const failed = yield* claimFrame(pool);
@@ -117,7 +122,12 @@ export function* fill(pool: Pool, file: FileId, index: number): Protocol<Answer>
   }
   const position = index * geometry.pageSize;
   let length = 0;
-  if (position < (yield* settledSize(pool, file, position))) {
+  const size = yield* settledSize(pool, file, position);
+  if (position >= size && !extending) {
+    control.abandonClaim();
+    return [BEYOND, 0, 0, 0];
+  }
+  if (position < size) {
     length = yield* io({ kind: 'read', file, bytes: bytes.of(frame), position });
     if (length < 0) {
       control.abandonClaim();
@@ -170,19 +180,28 @@ function closed(): PinfoldError {
 }
 
 /** Has the page brought in, here or by the file worker. Throws what went wrong. */
-export function* bringIn(pool: Pool, file: FileId, index: number): Protocol<void> {
-  const request = { service: serviceClass.files, kind: requestKind.fill, file, a: index | 0, b: 0 } as const;
+export function* bringIn(pool: Pool, file: FileId, index: number, extending: boolean): Protocol<void> {
+  const request = {
+    service: serviceClass.files,
+    kind: requestKind.fill,
+    file,
+    a: index | 0,
+    b: extending ? 1 : 0,
+  } as const;
   if (pool.kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) {
     throw closed();
   }
-  const [status, what] = yield* ask(request, () => fill(pool, file, index));
+  const [status, what] = yield* ask(request, () => fill(pool, file, index, extending));
   if (status === CLOSED) throw closed();
+  if (status === BEYOND) {
+    throw rangeError('ERR_PINFOLD_RANGE', `page ${index} is past the end of the file, which was truncated`);
+  }
   if (status !== 0) throw fillError(pool, index, status, what);
 }
 
 /** As `bringIn`, for a lookup that missed and will be made again. */
-export function* bringInMissed(pool: Pool, file: FileId, index: number): Protocol<void> {
-  yield* bringIn(pool, file, index);
+export function* bringInMissed(pool: Pool, file: FileId, index: number, extending: boolean): Protocol<void> {
+  yield* bringIn(pool, file, index, extending);
   pool.kernel.control.countMiss();
 }
 
@@ -199,8 +218,14 @@ export function* waitForClaim(
   }
 }
 
-/** Pins the page, whatever it takes: its pin slot. */
-export function* acquire(pool: Pool, file: FileId, index: number, mode: 'read' | 'write'): Protocol<PinSlot> {
+/** Pins the page, whatever it takes: its pin slot. `extending`: for a write that extends the file, if need be. */
+export function* acquire(
+  pool: Pool,
+  file: FileId,
+  index: number,
+  mode: 'read' | 'write',
+  extending = false,
+): Protocol<PinSlot> {
   const { kernel } = pool;
   const { control } = kernel;
   let patience: Patience | undefined;
@@ -213,7 +238,7 @@ export function* acquire(pool: Pool, file: FileId, index: number, mode: 'read' |
       if (status === L.GONE) continue; // cut off since the lookup
       throw pinError(pool, index, L.PIN_COUNT_FULL, 'write');
     }
-    if (slot === L.MISS) yield* bringInMissed(pool, file, index);
+    if (slot === L.MISS) yield* bringInMissed(pool, file, index, extending);
     else if (slot === L.BUSY) {
       const frame = kernel.out(0) as FrameId;
       patience ??= new Patience(pool, `page ${index} to be brought in`);

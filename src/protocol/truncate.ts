@@ -41,7 +41,7 @@ export function* truncate(pool: Pool, file: FileId, size: number, timeoutMs: num
       return 0;
     }
     if (size % geometry.pageSize !== 0) {
-      tail = 1 + (yield* beginUpdate(pool, file, Math.floor(size / geometry.pageSize), timeoutMs));
+      tail = 1 + (yield* beginUpdate(pool, file, Math.floor(size / geometry.pageSize), timeoutMs, false));
     }
   } catch (error) {
     control.cutEnd(file, kernel.owner);

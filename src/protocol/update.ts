@@ -7,7 +7,12 @@ import { type Pool, type Protocol, type Waiting, wait } from './effects';
 import { acquire, claimForSelf } from './fill';
 
 /** Pins the page and sees to it that the next update has a frame for its before-image: the pin slot. */
-export function* prepareUpdate(pool: Pool, file: FileId, index: number): Protocol<PinSlot> {
+export function* prepareUpdate(
+  pool: Pool,
+  file: FileId,
+  index: number,
+  extending: boolean,
+): Protocol<PinSlot> {
   const { control } = pool.kernel;
   const level = control.updateDepth();
   if (level < L.UPDATES && control.undoFrame(level) < 0) {
@@ -16,7 +21,7 @@ export function* prepareUpdate(pool: Pool, file: FileId, index: number): Protoco
     if (control.undoFrame(level) < 0) control.keepUndoFrame(level);
     else control.abandonClaim();
   }
-  return yield* acquire(pool, file, index, 'read');
+  return yield* acquire(pool, file, index, 'read', extending);
 }
 
 /** Waits until the page's update, or its HOLD, has ended. Throws ERR_PINFOLD_UPDATE_TIMEOUT, naming the updater. */
@@ -47,11 +52,17 @@ export function* waitForUpdate(
  * Pins the page and takes UPDATING, in place: the update's level. The kernel's OUT[1] tells whether the page has write
  * pins. Throws ERR_PINFOLD_UPDATE_TIMEOUT, ERR_PINFOLD_REENTRANT, ERR_PINFOLD_CALLBACK (too deep).
  */
-export function* beginUpdate(pool: Pool, file: FileId, index: number, timeoutMs: number): Protocol<number> {
+export function* beginUpdate(
+  pool: Pool,
+  file: FileId,
+  index: number,
+  timeoutMs: number,
+  extending: boolean,
+): Protocol<number> {
   const { kernel } = pool;
   const end = performance.now() + timeoutMs;
   for (;;) {
-    const slot = yield* prepareUpdate(pool, file, index);
+    const slot = yield* prepareUpdate(pool, file, index, extending);
     let status = kernel.control.updateBegin(slot);
     try {
       while (status === L.BUSY) {

@@ -129,8 +129,11 @@ function* writeStaged(
   const { control } = kernel;
   // Read before the write: a flush that fails from here on may have taken this write with it.
   const failSeq = kernel.fileWord(file, L.FILE_FAIL_SEQ);
-  // Sampled under the writebacks: no byte past the file's end is written.
+  // Sampled under the writebacks: no byte past the file's end is written. While a truncate is under way it may still be
+  // refused by the system.
+  const cutSeq = kernel.fileWord(file, L.FILE_CUT_SEQ);
   const size = kernel.size(file);
+  const cutting = (cutSeq & 1) !== 0 || kernel.fileWord(file, L.FILE_CUT_SEQ) !== cutSeq;
   let first = 0;
   while (first < staged.length) {
     let last = first;
@@ -146,8 +149,8 @@ function* writeStaged(
         control.failWriteback(slot);
         continue;
       }
-      if (index * geometry.pageSize >= size) {
-        control.giveBack(slot); // a truncate is about to cut it off, unless the system refuses
+      if (cutting && index * geometry.pageSize >= size) {
+        control.giveBack(slot);
         continue;
       }
       control.endWriteback(slot, failSeq);

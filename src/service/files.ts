@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { constants } from 'node:os';
 import type { Attachment } from '../attachment';
 import { closeDescriptors } from '../descriptors';
-import type { FileId, FrameId } from '../kernel/kernel';
+import { type FileId, type FileIdentity, type FrameId, high, isIdentityOf, low } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { isAlive } from '../liveness';
 import { openFlag } from '../openRequest';
@@ -49,14 +49,6 @@ function succeed(attachment: Attachment): boolean {
   }
   return false;
 }
-
-interface Identity {
-  dev: bigint;
-  ino: bigint;
-}
-
-const low = (value: bigint) => Number(BigInt.asIntN(32, value));
-const high = (value: bigint) => Number(BigInt.asIntN(32, value >> 32n));
 
 class Files implements Opener {
   readonly #attachment: Attachment;
@@ -102,11 +94,20 @@ class Files implements Opener {
 
   /**
    * Takes over the files of a predecessor that died: its descriptors live on, what told other caches of them ended with it.
-   * A row that it had not made an open file yet, or was closing, may have descriptors that nobody else knows.
+   * A row that it had not made an open file yet, or was closing, may have descriptors that nobody else knows. In a cache
+   * that was created in a worker they ended with it, and the cache can't go on.
    */
   takeOver(): void {
     const kernel = this.#kernel;
-    for (let id = 0; id < this.#attachment.geometry.files; id++) {
+    const { handle, geometry } = this.#attachment;
+    if (handle.guarded) {
+      for (let id = 0; id < geometry.files; id++) {
+        if (kernel.fileWord(id as FileId, L.FILE_FD_READ) === 0) continue;
+        kernel.control.setLife(L.LIFE_CLOSED);
+        return;
+      }
+    }
+    for (let id = 0; id < geometry.files; id++) {
       const file = id as FileId;
       if (kernel.fileWord(file, L.FILE_REFS) < 0) {
         closeDescriptors(this.#kernel, file);
@@ -131,21 +132,12 @@ class Files implements Opener {
     return Buffer.from(Buffer.from(words.buffer as ArrayBuffer, at + 4, length)); // fs takes no shared memory for a path
   }
 
-  #find({ dev, ino }: Identity): FileId | undefined {
+  #find(identity: FileIdentity): FileId | undefined {
     const kernel = this.#kernel;
     for (let id = 0; id < this.#attachment.geometry.files; id++) {
       const file = id as FileId;
       if (kernel.fileWord(file, L.FILE_REFS) < 0) continue;
-      if (
-        kernel.fileWord(file, L.FILE_INO_LO) !== low(ino) ||
-        kernel.fileWord(file, L.FILE_DEV_LO) !== low(dev)
-      )
-        continue;
-      if (
-        kernel.fileWord(file, L.FILE_INO_HI) === high(ino) &&
-        kernel.fileWord(file, L.FILE_DEV_HI) === high(dev)
-      )
-        return file;
+      if (isIdentityOf(kernel, file, identity)) return file;
     }
     return undefined;
   }
@@ -203,12 +195,11 @@ class Files implements Opener {
     this.#leases.delete(file);
   }
 
-
   /**
    * Marks the file as taken by this cache in this process: false if another cache has it. The mark is an abstract Unix
    * socket that nobody connects to: it is atomic, seen by all threads, and gone with the process however that ends.
    */
-  #lease(file: FileId, { dev, ino }: Identity): boolean {
+  #lease(file: FileId, { dev, ino }: FileIdentity): boolean {
     const server = createServer();
     server.on('error', () => {});
     if (process.platform === 'linux') {

@@ -5,8 +5,8 @@ import * as L from '../kernel/layout';
 import { type Protocol, serviceClass } from '../protocol/effects';
 import { RETRY_MS } from '../protocol/fill';
 import { flush } from '../protocol/flush';
-import { dirtyPages, writeBack } from '../protocol/writeback';
 import { overRatio } from '../protocol/throttle';
+import { dirtyPages, writeBack } from '../protocol/writeback';
 import { awaitBell, isOpen, serveAll } from './requests';
 
 /** How often to look for dead owners, in ms; less often if a look takes more than a 50th of that. */
@@ -35,12 +35,7 @@ export function runFlusher(attachment: Attachment): void {
       attachment.sync.run(lookAround(attachment, now, serve));
       nextLook = attachment.now() + options.writebackIntervalMs;
     }
-    awaitBell(
-      attachment,
-      serviceClass.flushers,
-      bell,
-      Math.min(nextLook, deaths.nextAt) - attachment.now(),
-    );
+    awaitBell(attachment, serviceClass.flushers, bell, Math.min(nextLook, deaths.nextAt) - attachment.now());
   }
 }
 

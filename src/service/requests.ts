@@ -77,7 +77,7 @@ function protocolFor(
   a: number,
   b: number,
 ): Protocol<Answer> {
-  if (kind === requestKind.fill) return fill(attachment, file, a >>> 0);
+  if (kind === requestKind.fill) return fill(attachment, file, a >>> 0, b === 1);
   if (kind === requestKind.room) return makeRoom(attachment);
   if (kind === requestKind.clean) return cleanForWriter(attachment, file);
   if (kind === requestKind.truncate) return cut(attachment, file, (a >>> 0) + b * 2 ** 32);

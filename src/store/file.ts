@@ -65,6 +65,14 @@ export const fileStoreOver = (calls: FileCalls): Store => ({
     }
   },
 
+  identity(fd) {
+    try {
+      return fs.fstatSync(fd, { bigint: true });
+    } catch {
+      return undefined;
+    }
+  },
+
   syncDirectory(fd) {
     // The path may have changed since the open, so the kernel is asked. Without /proc the entry is not synced by us.
     let path: string;

@@ -11,6 +11,8 @@ export interface Store {
   flush(fd: number): number;
   /** Gives the file a size: 0. */
   resize(fd: number, size: number): number;
+  /** Which file the descriptor is of; undefined if it is closed. */
+  identity(fd: number): { readonly dev: bigint; readonly ino: bigint } | undefined;
   /** Makes the directory entry of an open file stable. */
   syncDirectory(fd: number): number;
 }

@@ -141,13 +141,15 @@ describe('files', () => {
   );
 
   test('references: no row is retired with one, or with a page; none is retained once it is', () => {
-    const file = memory.file(4096);
-    const { control } = thread;
+    const file = memory.file(4096); // with a reference of the request that it was opened for
+    const { control, kernel } = thread;
     expect(control.fileRetire(file)).toBe(0);
     install(thread, file, 0);
     expect(control.fileRetain(file)).toBe(1);
-    expect(control.fileRelease(file, thread.kernel.owner)).toBe(1);
-    expect(control.fileRelease(file, thread.kernel.owner)).toBe(0);
+    expect([...kernel.filesOf(kernel.owner)]).toEqual([file]);
+    expect(control.fileRelease(file, kernel.owner)).toBe(1);
+    expect([...kernel.filesOf(kernel.owner)]).toEqual([]);
+    Atomics.sub(memory.words, (kernel.fileAt(file) + L.FILE_REFS) >> 2, 1);
     expect(control.fileRetire(file)).toBe(0);
     expect(control.evict(control.lookup(file, 0))).toBe(1);
     expect(control.fileRetire(file)).toBe(1);

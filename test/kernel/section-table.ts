@@ -16,6 +16,7 @@ import {
   store,
   storeAtPlace,
   sub,
+  xchg,
 } from './sections.ts';
 
 const gauges: Step[] = [keep('GAUGE_DIRTY'), keep('GAUGE_PINNED_DIRTY'), keep('GAUGE_WRITEBACK')];
@@ -36,6 +37,24 @@ const noteDirtied: Part['maybe'] = [
 const wakeFrame = maybe(add('FRAME_WAKE'), notify('FRAME_WAKE'));
 const wakeFile: Step[] = [add('FILE_WAKE'), notify('FILE_WAKE')];
 
+const answered: Section['steps'] = [
+  store('REQUEST_RESULT'),
+  store('REQUEST_RESULT_B'),
+  store('REQUEST_A'),
+  store('REQUEST_B'),
+  store('REQUEST_SERVER'),
+  store('REQUEST_STATE'),
+  add('ROW_WAKE'),
+  notify('ROW_WAKE'),
+];
+
+const updating: Step[] = [
+  keep('FRAME_UPDATER'), // plain: read behind an odd useq, stored later
+  keep('UPDATE_SLOT'),
+  keep('UPDATE_CUT_SEQ'),
+  keep('UPDATE_STAGE'),
+  remember,
+];
 /** The pin under the update goes with it. */
 const updateEnd: Step[] = [keep('ROW_PINS'), remember, keep('UPDATE_STAGE'), remember, ...gauges, wakeFrame];
 
@@ -81,12 +100,13 @@ export const sections: Section[] = [
     ],
   },
   {
-    name: 'detachClaim',
-    source: 'table.ts:detachClaim',
-    functions: ['detachClaim'],
+    name: 'detachClaimOf',
+    source: 'table.ts:detachClaimOf',
+    functions: ['internal'],
     steps: [
       cas('BUCKET_SEQ'),
-      storeAtPlace,
+      maybe(storeAtPlace),
+      maybe(and('FRAME_STATE'), sub('HEADER_ORPHANS')), // an orphan is out already
       store('FRAME_FILE'),
       store('FRAME_COVER'),
       and('UNSTABLE_BITS'),
@@ -103,9 +123,9 @@ export const sections: Section[] = [
     steps: [cas('FRAME_STATE'), store('FRAME_CLAIMER'), store('ROW_CLAIM'), store('ROW_CLAIM_STAGE')],
   },
   {
-    name: 'endClaim',
-    source: 'table.ts:endClaim',
-    functions: ['reclaim', 'evict', 'fillDone', 'abandonClaim'],
+    name: 'endClaimOf',
+    source: 'table.ts:endClaimOf',
+    functions: ['internal'],
     steps: [cas('FRAME_STATE'), store('ROW_CLAIM'), wakeFrame],
   },
   {
@@ -115,8 +135,8 @@ export const sections: Section[] = [
     steps: [cas('FRAME_STATE'), store('ROW_WRITEBACKS'), store('FRAME_WRITER'), ...gauges],
   },
   {
-    name: 'giveBack',
-    source: 'writeback.ts:giveBack',
+    name: 'giveBackOf',
+    source: 'writeback.ts:giveBackOf',
     functions: ['internal'],
     steps: [cas('FRAME_STATE'), ...dirtyBits, store('ROW_WRITEBACKS'), ...gauges, wakeFrame],
   },
@@ -160,6 +180,12 @@ export const sections: Section[] = [
     steps: [store('ROW_FLUSH'), store('FILE_FLUSH_LOCK'), ...wakeFile],
   },
   {
+    name: 'flushFailed',
+    source: 'writeback.ts:flushFailed',
+    functions: ['flushFailed'],
+    steps: [add('FILE_FAIL_SEQ'), store('ROW_FLUSH'), store('FILE_FLUSH_LOCK'), ...wakeFile],
+  },
+  {
     name: 'redirtyUnstable',
     source: 'writeback.ts:redirtyUnstable',
     functions: ['redirtyUnstable'],
@@ -172,9 +198,9 @@ export const sections: Section[] = [
     steps: [cas('FILE_ROUND_LEADER'), store('ROW_ROUND')],
   },
   {
-    name: 'roundEnd',
-    source: 'writeback.ts:roundEnd',
-    functions: ['roundEnd'],
+    name: 'endRoundOf',
+    source: 'writeback.ts:endRoundOf',
+    functions: ['roundEnd', 'recoverRound'],
     steps: [
       store('RESULT_TICKET'),
       store('RESULT_ERRNO'),
@@ -190,9 +216,9 @@ export const sections: Section[] = [
   },
   {
     // Else a lead is held that no row tells of.
-    name: 'roundYield',
-    source: 'writeback.ts:roundYield',
-    functions: ['roundYield'],
+    name: 'yieldRoundOf',
+    source: 'writeback.ts:yieldRoundOf',
+    functions: ['roundYield', 'recoverRound'],
     steps: [store('ROW_ROUND'), store('FILE_ROUND_LEADER'), ...wakeFile],
   },
   {
@@ -205,11 +231,24 @@ export const sections: Section[] = [
       remember,
       remember,
       store('ROW_KIND'),
-      store('ROW_TID'),
       store('ROW_START_LO'),
       store('ROW_START_HI'),
       store('ROW_THREAD'),
+      store('ROW_TID'),
     ],
+  },
+  {
+    name: 'freeRow',
+    source: 'rows.ts:freeRow',
+    functions: ['attach', 'detach'],
+    steps: [store('ROW_TID'), store('ROW_THREAD'), sub('ROW_STATUS')],
+  },
+  {
+    // Else a file has a reference that nobody drops.
+    name: 'dropAnswer',
+    source: 'rows.ts:dropAnswer',
+    functions: ['attach', 'recoverRequests'],
+    steps: [store('REQUEST_STATE'), maybe(sub('FILE_REFS'))],
   },
   {
     name: 'take',
@@ -218,18 +257,29 @@ export const sections: Section[] = [
     steps: [cas('REQUEST_STATE'), store('REQUEST_SERVER'), and('ROW_PENDING')],
   },
   {
-    name: 'answer',
+    // The reference to the file passes from the file worker to the request.
+    name: 'answer to an open',
     source: 'rows.ts:answer',
     functions: ['answer'],
     steps: [
-      store('REQUEST_RESULT'),
-      store('REQUEST_RESULT_B'),
-      store('REQUEST_A'),
-      store('REQUEST_B'),
-      store('REQUEST_STATE'),
-      add('ROW_WAKE'),
-      notify('ROW_WAKE'),
+      store('ROW_OPENING'),
+      store('HEADER_PATHS'),
+      add('HEADER_PATHS_WAKE'),
+      notify('HEADER_PATHS_WAKE'),
+      ...answered,
     ],
+  },
+  {
+    name: 'answer',
+    source: 'rows.ts:answer',
+    functions: ['answer'],
+    steps: answered,
+  },
+  {
+    name: 'collect',
+    source: 'rows.ts:collect',
+    functions: ['collect'],
+    steps: [keep('ROW_FILES'), sub('FILE_REFS'), store('REQUEST_STATE')],
   },
   {
     name: 'forget',
@@ -246,10 +296,99 @@ export const sections: Section[] = [
     ],
   },
   {
-    name: 'raiseSize',
-    source: 'files.ts:raiseSize',
-    functions: ['updateCommit'],
+    name: 'fileRetain',
+    source: 'files.ts:fileRetain',
+    functions: ['fileRetain'],
+    steps: [cas('FILE_REFS'), keep('ROW_FILES')],
+  },
+  {
+    name: 'fileRelease',
+    source: 'files.ts:fileRelease',
+    functions: ['fileRelease'],
+    steps: [sub('FILE_REFS'), keep('ROW_FILES')],
+  },
+  {
+    name: 'fileRetainForRequest',
+    source: 'files.ts:fileRetainForRequest',
+    functions: ['fileRetainForRequest'],
+    steps: [cas('FILE_REFS'), store('ROW_OPENING')],
+  },
+  {
+    name: 'fileOpen',
+    source: 'files.ts:fileOpen',
+    functions: ['fileOpen'],
+    steps: [store('FILE_REFS'), store('ROW_OPENING')],
+  },
+  {
+    name: 'cutTry',
+    source: 'files.ts:cutTry',
+    functions: ['cutTry'],
+    steps: [cas('FILE_CUT_LOCK'), store('ROW_CUT')],
+  },
+  {
+    name: 'cutPublish',
+    source: 'files.ts:cutPublish',
+    functions: ['cutPublish'],
+    steps: [
+      cas('FILE_SIZE_SEQ'),
+      store('ROW_CUT_TAIL'),
+      store('FILE_CUT_LO'),
+      store('FILE_CUT_HI'),
+      store('FILE_SIZE_LO'),
+      store('FILE_SIZE_HI'),
+      add('FILE_CUT_SEQ'),
+      store('FILE_SIZE_SEQ'),
+    ],
+  },
+  {
+    name: 'cutTakeBack',
+    source: 'files.ts:cutTakeBack',
+    functions: ['cutTakeBack'],
     steps: [cas('FILE_SIZE_SEQ'), store('FILE_SIZE_LO'), store('FILE_SIZE_HI'), store('FILE_SIZE_SEQ')],
+  },
+  {
+    name: 'cutEnd',
+    source: 'files.ts:cutEnd',
+    functions: ['cutEnd'],
+    steps: [
+      add('FILE_CUT_SEQ'),
+      store('ROW_CUT_TAIL'),
+      store('ROW_CUT'),
+      store('FILE_CUT_LOCK'),
+      ...wakeFile,
+    ],
+  },
+  {
+    // A state of 0 lets a reclaimer in: all about the page is gone before.
+    name: 'freeOrphan',
+    source: 'orphans.ts:freeOrphan',
+    functions: ['internal'],
+    steps: [
+      cas('FRAME_STATE'),
+      store('FRAME_FILE'),
+      store('FRAME_COVER'),
+      and('UNSTABLE_BITS'),
+      and('DIRTY_BITS'),
+      sub('FILE_RESIDENT'),
+      keep('GAUGE_RESIDENT'),
+      ...gauges,
+      sub('HEADER_ORPHANS'),
+      add('FRAME_VERSION'),
+      xchg('FRAME_STATE'),
+      wakeFrame,
+    ],
+  },
+  {
+    name: 'cutOff',
+    source: 'orphans.ts:cutOff',
+    functions: ['cutOff'],
+    steps: [cas('BUCKET_SEQ'), storeAtPlace, add('HEADER_ORPHANS'), or('FRAME_STATE'), store('BUCKET_SEQ')],
+  },
+  {
+    name: 'undirty',
+    source: 'orphans.ts:undirty',
+    functions: ['cutOff'],
+    steps: [cas('FRAME_STATE'), ...gauges, maybe(keep('COUNT_ORPHANS')), wakeFrame],
   },
   {
     name: 'keepUndoFrame',
@@ -261,19 +400,19 @@ export const sections: Section[] = [
     name: 'dropUndoFrames',
     source: 'update.ts:dropUndoFrames',
     functions: ['dropUndoFrames'],
-    steps: [keep('UPDATE_UNDO'), store('FRAME_STATE')],
+    steps: [keep('UPDATE_UNDO'), xchg('FRAME_STATE'), wakeFrame],
   },
   {
-    name: 'dropPinOf',
-    source: 'pins.ts:dropPinOf',
-    functions: ['release'],
-    steps: [cas('FRAME_STATE'), keep('ROW_PINS'), ...gauges, maybe(...noteDirtied), wakeFrame],
+    name: 'updateOpen',
+    source: 'update.ts:updateOpen',
+    functions: ['updateOpen'],
+    steps: [cas('FRAME_STATE'), keep('ROW_PINS'), remember, ...updating],
   },
   {
     name: 'updateBegin',
     source: 'update.ts:updateBegin',
     functions: ['updateBegin'],
-    steps: [cas('FRAME_STATE'), store('FRAME_UPDATER'), keep('UPDATE_SLOT'), keep('UPDATE_STAGE'), remember],
+    steps: [cas('FRAME_STATE'), ...updating],
   },
   {
     // The odd useq tells others to look at the range and the undo frame.
@@ -292,7 +431,20 @@ export const sections: Section[] = [
     name: 'updateCommit',
     source: 'update.ts:updateCommit',
     functions: ['updateCommit'],
-    steps: [cas('FRAME_STATE'), ...noteDirtied, ...updateEnd],
+    steps: [cas('FRAME_STATE'), maybe(...noteDirtied), ...updateEnd],
+  },
+  {
+    // The commit and the size that it raises.
+    name: 'commitRaising',
+    source: 'update.ts:commitRaising',
+    functions: ['updateCommit'],
+    steps: [
+      cas('FILE_SIZE_SEQ'),
+      store('FRAME_USEQ'),
+      store('FILE_SIZE_LO'),
+      store('FILE_SIZE_HI'),
+      store('FILE_SIZE_SEQ'),
+    ],
   },
   {
     name: 'updateAbort of what was published',
@@ -312,20 +464,66 @@ export const sections: Section[] = [
     functions: ['unhold'],
     steps: [cas('FRAME_STATE'), wakeFrame],
   },
+  {
+    name: 'recoverEnd',
+    source: 'recovery.ts:recoverEnd',
+    functions: ['recoverEnd'],
+    steps: [store('ROW_TID'), store('ROW_THREAD'), sub('ROW_STATUS'), store('ROW_RECOVERER')],
+  },
+  {
+    name: 'recoverUndone',
+    source: 'recovery.ts:recoverUndone',
+    functions: ['recoverUndone'],
+    steps: [keep('UPDATE_STAGE'), store('FRAME_USEQ')],
+  },
+  {
+    name: 'recoverPublish',
+    source: 'recovery.ts:recoverPublish',
+    functions: ['recoverPublish'],
+    steps: [keep('UPDATE_RANGE'), keep('UPDATE_STAGE'), store('FRAME_USEQ')],
+  },
+  {
+    name: 'recoverUpdate',
+    source: 'recovery.ts:recoverUpdate',
+    functions: ['recoverUpdate'],
+    steps: [cas('FRAME_STATE'), maybe(...noteDirtied), keep('UPDATE_STAGE'), ...gauges, wakeFrame],
+  },
+  {
+    name: 'dropPinOf',
+    source: 'recovery.ts:dropPinOf',
+    functions: ['internal'],
+    steps: [cas('FRAME_STATE'), keep('ROW_PINS'), ...gauges, maybe(...noteDirtied), wakeFrame],
+  },
+  {
+    name: 'recoverRequests: the reference',
+    source: 'recovery.ts:recoverRequests',
+    functions: ['recoverRequests'],
+    steps: [store('ROW_OPENING'), sub('FILE_REFS')],
+  },
+  {
+    name: 'recoverRequests: what it served',
+    source: 'recovery.ts:recoverRequests',
+    functions: ['recoverRequests'],
+    steps: [store('REQUEST_SERVER'), or('ROW_PENDING'), store('REQUEST_STATE')],
+  },
 ];
 
 export const lones: Lone[] = [
   { functions: ['reclaim', 'viewOpen'], operation: cas('FRAME_STATE'), because: 'a use count, a hint' },
   { functions: ['prepareWait'], operation: cas('FRAME_STATE'), because: 'WAITERS may be set for nobody' },
-  { functions: ['fileRetain'], operation: cas('FILE_REFS'), because: 'the count is the whole of it' },
   {
     functions: ['fileRetire'],
     operation: cas('FILE_REFS'),
     because: 'the file worker alone closes files',
   },
+  {
+    functions: ['fileRetire'],
+    operation: store('FILE_REFS'),
+    because: 'takes back what it has just decided: the file stays open, without a reference',
+  },
   { functions: ['claimStaging'], operation: cas('HEADER_STAGING'), because: 'claim and journal in one word' },
   {
-    functions: ['attach'],
+    functions: ['attach', 'recoverRequests'],
     operation: cas('REQUEST_STATE'),
     because: 'a request that nobody waits for is freed',
   },
@@ -335,11 +533,38 @@ export const lones: Lone[] = [
     because: 'the last owner held nothing, and the row is not LIVE yet',
   },
   { functions: ['attach'], operation: keep('UPDATE_UNDO'), because: 'likewise' },
-  {
-    functions: ['release'],
-    operation: cas('ROW_STATUS'),
-    because: 'the row is STARTING until its pins are dropped; each drop is a section',
-  },
   { functions: ['setLife'], operation: cas('HEADER_LIFE'), because: 'the word is the whole of it' },
   { functions: ['claimPath'], operation: cas('HEADER_PATHS'), because: 'claim and journal in one word' },
+  {
+    functions: ['withdraw'],
+    operation: cas('REQUEST_STATE'),
+    because: 'a path area that is not given back is given back with the row',
+  },
+  {
+    functions: ['post'],
+    operation: store('REQUEST_STATE'),
+    because: 'a request without its bit is served by nobody, and freed with the row',
+  },
+  { functions: ['lookTry'], operation: cas('HEADER_LOOKED'), because: 'a time: somebody else looks later' },
+  {
+    functions: ['startTry'],
+    operation: cas('ROW_STARTED'),
+    because: 'a time: somebody else starts one later',
+  },
+  { functions: ['declareDead'], operation: cas('ROW_STATUS'), because: 'a dead row waits for a recoverer' },
+  {
+    functions: ['recoverBegin'],
+    operation: cas('ROW_STATUS'),
+    because: 'a row RECOVERING of nobody waits for a recoverer',
+  },
+  {
+    functions: ['recoverBegin'],
+    operation: cas('ROW_RECOVERER'),
+    because: 'who recovers is this word',
+  },
+  {
+    functions: ['flushFailing'],
+    operation: add('FILE_FAIL_SEQ'),
+    because: 'the flush lock is held and journaled: who recovers it goes on from an odd failSeq',
+  },
 ];

@@ -1,6 +1,7 @@
 // Rule 2 of the control kernel: what a dead thread must not leave half done stands in one straight-line section. The
 // compiler may break what the source keeps (a function not inlined, a store moved), so the shipped module is checked.
 import { expect, test } from 'vitest';
+import * as L from '../../src/kernel/layout.ts';
 import { assemble, type Instruction, isPlain, lower, readCode, sectionIds } from './code.ts';
 import { builtKernel, type Change, compileControl, controlSources } from './compile.ts';
 import { lones, sections } from './section-table.ts';
@@ -88,7 +89,11 @@ test('no function waits', () => {
 });
 
 test('the release carries no assertion', () => {
-  expect(countOf(code, 'trap')).toEqual({ detachClaim: calls('unreachable') });
+  // In detachClaimOf, whose name is not in the shipped module: it alone of the internal functions moves the claim's stage.
+  const movesStage = (i: Instruction) => i.op === 'store' && i.offset === L.ROW_CLAIM_STAGE;
+  const moving = code.filter(({ exported, instructions }) => !exported && instructions.some(movesStage));
+  expect(moving).toHaveLength(1);
+  expect(countOf(code, 'trap')).toEqual({ [moving[0].name]: calls('unreachable') });
   const debug = sum(countOf(readCode(builtKernel('control.debug')), 'trap'));
   expect(debug).toBeGreaterThanOrEqual(calls('assert') + calls('unreachable'));
 });
@@ -116,7 +121,7 @@ function atomicMethod(instruction: Instruction): string | undefined {
     case 'store':
       return instruction.atomic ? instruction.op : undefined;
     case 'rmw':
-      return instruction.name;
+      return instruction.name === 'xchg' ? 'exchange' : instruction.name;
     case 'cas':
       return 'compareExchange';
     case 'notify':
@@ -136,27 +141,41 @@ async function sectionsBrokenBy(changes: readonly Change[]): Promise<string[]> {
 }
 
 test('a loop planted in every marked section breaks every one', async () => {
-  // Where a store decides, the loop goes behind it; else the mark is behind the decision.
-  const decidesByStore = ({ steps: [first] }: Section) => /^(atomic\.)?store$/.test(first.kind);
+  // The loop goes behind the decision, which stands before the mark or in the line behind it.
+  const decides = (line: string | undefined, { steps: [{ text }] }: Section) => {
+    const [kind, field] = text.split(' ');
+    return line?.trim().startsWith(`${kind}<`) && line.includes(`L.${field})`);
+  };
   const changes = [...controlSources()].map(([file, source]): Change => {
     const to = source.split('\n').map((line, i, lines) => {
       const marked = markedSections(file, lines.slice(0, i + 1).join('\n'));
       const [mark] = marked.slice(-1);
       const nth = marked.filter((other) => other === mark).length - 1;
       const section = sections.filter(({ source }) => source === mark)[nth];
-      const below = section && decidesByStore(section) ? 1 : 0;
-      return isMark(lines[i - below]) ? `${line}\n${loop}` : line;
+      if (!section) return line;
+      const behind = decides(line, section)
+        ? lines[i - 1]
+        : decides(lines[i + 1], section)
+          ? undefined
+          : line;
+      return isMark(behind) ? `${line}\n${loop}` : line;
     });
     return { file, from: source, to: to.join('\n') };
   });
   expect(await sectionsBrokenBy(changes)).toEqual(sections.map(({ name }) => name).sort());
 });
 
-const planted: [bug: string, section: string, changes: Change[]][] = [
+const planted: [bug: string, sections: string | string[], changes: Change[]][] = [
   [
     'a call between the CAS and the slot',
     'pin',
-    [{ file: 'pins.ts', from: 'const next = ~load<i32>', to: 'unpin(slot, 1);\nconst next = ~load<i32>' }],
+    [
+      {
+        file: 'pins.ts',
+        from: 'takePinSlot(slotAt, frame, L.PIN_READ);',
+        to: 'unpin(slot, 1);\ntakePinSlot(slotAt, frame, L.PIN_READ);',
+      },
+    ],
   ],
   [
     'a wait between the CAS and the journal',
@@ -176,20 +195,20 @@ const planted: [bug: string, section: string, changes: Change[]][] = [
       { file: 'rows.ts', from: 'atomic.store<i32>(request, me + 1, L.REQUEST_SERVER);', to: '' },
       {
         file: 'rows.ts',
-        from: 'if (atomic.cmpxchg<i32>(request, mine',
-        to: 'atomic.store<i32>(request, me + 1, L.REQUEST_SERVER);\nif (atomic.cmpxchg<i32>(request, mine',
+        from: 'if (atomic.cmpxchg<i32>(request, mine, L.REQUEST_RUNNING',
+        to: 'atomic.store<i32>(request, me + 1, L.REQUEST_SERVER);\nif (atomic.cmpxchg<i32>(request, mine, L.REQUEST_RUNNING',
       },
     ],
   ],
   [
     'the sequence even before the second word is stored',
-    'raiseSize',
+    'commitRaising',
     [
-      { file: 'files.ts', from: 'atomic.store<i32>(at, hi, L.FILE_SIZE_HI);\n      atomic', to: 'atomic' },
+      { file: 'update.ts', from: 'atomic.store<i32>(fileRow, hi, L.FILE_SIZE_HI);\n', to: '' },
       {
-        file: 'files.ts',
-        from: 'atomic.store<i32>(at, seq + 2, L.FILE_SIZE_SEQ);',
-        to: 'atomic.store<i32>(at, seq + 2, L.FILE_SIZE_SEQ);\natomic.store<i32>(at, hi, L.FILE_SIZE_HI);',
+        file: 'update.ts',
+        from: 'atomic.store<i32>(fileRow, seq + 2, L.FILE_SIZE_SEQ);',
+        to: 'atomic.store<i32>(fileRow, seq + 2, L.FILE_SIZE_SEQ);\natomic.store<i32>(fileRow, hi, L.FILE_SIZE_HI);',
       },
     ],
   ],
@@ -234,8 +253,8 @@ const planted: [bug: string, section: string, changes: Change[]][] = [
     [{ file: 'table.ts', from: 'atomic.store<i32>(at, me + 1, L.FRAME_CLAIMER);', to: '' }],
   ],
   [
-    'the loop over the pin slots before the thread id',
-    'attach',
+    'the loop over the pin slots before the thread id', // which frees the row, where it stands alone
+    ['attach', 'freeRow'],
     [
       { file: 'rows.ts', from: '    clearPins();\n', to: '' },
       {
@@ -245,10 +264,85 @@ const planted: [bug: string, section: string, changes: Change[]][] = [
       },
     ],
   ],
+  [
+    'an orphan marked after the bucket is at rest without it',
+    'cutOff',
+    [
+      { file: 'orphans.ts', from: 'atomic.or<i32>(at, L.ORPHAN, L.FRAME_STATE);', to: '' },
+      {
+        file: 'orphans.ts',
+        from: 'atomic.store<i32>(bucket, seq + 2, L.BUCKET_SEQ);',
+        to: 'atomic.store<i32>(bucket, seq + 2, L.BUCKET_SEQ);\natomic.or<i32>(at, L.ORPHAN, L.FRAME_STATE);',
+      },
+    ],
+  ],
+  [
+    'the dirty bit of an orphan cleared after a reclaimer is let in',
+    'freeOrphan',
+    [
+      {
+        file: 'orphans.ts',
+        from: '      atomic.and<i32>(dirtyWordAt(frame), ~bit, L.DIRTY_BITS);',
+        to: '',
+      },
+      {
+        file: 'orphans.ts',
+        from: 'const last = atomic.xchg<i32>(at, 0, L.FRAME_STATE);',
+        to: 'const last = atomic.xchg<i32>(at, 0, L.FRAME_STATE);\natomic.and<i32>(dirtyWordAt(frame), ~bit, L.DIRTY_BITS);',
+      },
+    ],
+  ],
+  [
+    'the smaller size before it is told that a truncate runs',
+    'cutPublish',
+    [
+      { file: 'files.ts', from: 'atomic.add<i32>(at, 1, L.FILE_CUT_SEQ);\n      atomic', to: 'atomic' },
+      {
+        file: 'files.ts',
+        from: 'atomic.store<i32>(at, seq + 2, L.FILE_SIZE_SEQ);\n      return;\n    }\n  }\n}\n\n/** The store',
+        to: 'atomic.store<i32>(at, seq + 2, L.FILE_SIZE_SEQ);\natomic.add<i32>(at, 1, L.FILE_CUT_SEQ);\nreturn;}}}\n/** The store',
+      },
+    ],
+  ],
+  [
+    'a dead owner’s update forgotten while it still owns UPDATING',
+    'recoverUpdate',
+    [
+      { file: 'recovery.ts', from: 'store<i32>(entry, 0, L.UPDATE_STAGE);', to: '' },
+      {
+        file: 'recovery.ts',
+        from: 'if (stage == 0) return;',
+        to: 'if (stage == 0) return;\nstore<i32>(entry, 0, L.UPDATE_STAGE);',
+      },
+    ],
+  ],
+  [
+    'the bit of a file after the request that had the reference is free',
+    'collect',
+    [
+      { file: 'rows.ts', from: 'store<i32>(word, held | bit, L.ROW_FILES);', to: '' },
+      {
+        file: 'rows.ts',
+        from: 'atomic.sub<i32>(at, surplus, L.FILE_REFS);\n  atomic.store<i32>(request, L.REQUEST_FREE, L.REQUEST_STATE);',
+        to: 'atomic.sub<i32>(at, surplus, L.FILE_REFS);\natomic.store<i32>(request, L.REQUEST_FREE, L.REQUEST_STATE);\nstore<i32>(word, held | bit, L.ROW_FILES);',
+      },
+    ],
+  ],
+  [
+    'an orphan freed by a call before the pin’s slot is free',
+    'dropPinOf',
+    [
+      {
+        file: 'recovery.ts',
+        from: 'store<i32>(slotAt, -1, L.ROW_PINS);',
+        to: 'if (s & L.ORPHAN) freeOrphan(frame);\nstore<i32>(slotAt, -1, L.ROW_PINS);',
+      },
+    ],
+  ],
 ];
 
-test.each(planted)('planted: %s', async (_, section, changes) => {
-  expect(await sectionsBrokenBy(changes)).toEqual([section]);
+test.each(planted)('planted: %s', async (_, broken, changes) => {
+  expect(await sectionsBrokenBy(changes)).toEqual([broken].flat());
 });
 
 test('planted: a decision that nobody declared', async () => {
@@ -260,7 +354,8 @@ test('planted: a decision that nobody declared', async () => {
 test('planted: one more decision than declared', async () => {
   const from = 'const state = atomic.load<i32>(request, L.REQUEST_STATE);';
   const more = 'atomic.cmpxchg<i32>(request, L.REQUEST_RUNNING, L.REQUEST_FREE, L.REQUEST_STATE);';
-  expect(await sectionsBrokenBy([{ file: 'rows.ts', from, to: `${from}\n${more}` }])).toEqual(['attach']);
+  const change = { file: 'rows.ts', from, to: `${from}\n${more}` };
+  expect(await sectionsBrokenBy([change])).toEqual(['attach', 'recoverRequests']);
 });
 
 test('planted: a mark without an entry, an entry without a mark', () => {

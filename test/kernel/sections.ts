@@ -62,8 +62,9 @@ export const add = (field: Constant) => operation('atomic.add', field);
 export const sub = (field: Constant) => operation('atomic.sub', field);
 export const and = (field: Constant) => operation('atomic.and', field);
 export const or = (field: Constant) => operation('atomic.or', field);
+export const xchg = (field: Constant) => operation('atomic.xchg', field);
 export const notify = (field: Constant) => operation('notify', field);
-/** A plain store, to the thread's own row. */
+/** A plain store: to the thread's own row, or to what others look at only behind a later atomic store. */
 export const keep = (field: Constant) => operation('store', field);
 /** Sets a global of the instance. Their names are not in the shipped module. */
 export const remember: Operation = { kind: 'global.set', fields: [-1], text: 'global.set' };
@@ -314,7 +315,7 @@ const notFields = new Set([
     'HEADER_BYTES',
   ],
   ...['BUCKET_BIAS', 'ROW_BIAS', 'FILE_BIAS'],
-  ...['ROW_FREE', 'ROW_LIVE', 'ROW_STARTING'],
+  ...['ROW_FREE', 'ROW_LIVE', 'ROW_STARTING', 'ROW_LEAVING', 'ROW_DEAD', 'ROW_RECOVERING'],
   ...['REQUEST_FREE', 'REQUEST_PENDING', 'REQUEST_RUNNING', 'REQUEST_DONE'],
   ...['ROW_COUNTERS', 'ROW_REQUESTS', 'ROW_UPDATES', 'FILE_RESULTS'], // where the first of several fields is
 ]);

@@ -1,7 +1,7 @@
 // Pages cut off by truncate. A page leaves the table and gets ORPHAN in one section, so nobody finds an orphan by its
 // page: only those who hold it know it. Its frame is free once the last of them lets go; whatever they store is dropped.
 import * as L from '../layout';
-import { account, bucketAt, count, dirtyWordAt, fileAt, frameAt, frames, hashOf, out, row, unstableWordAt, wakeFrame } from './words';
+import { account, bucketAt, count, dirtyWordAt, fileAt, frameAt, frames, hashOf, out, row, setDirtyBits, unstableWordAt, wakeFrame } from './words';
 import { find, isPage, place, placeIn, placeValue } from './table';
 
 const HELD = L.PIN_MASK | L.UPDATING | L.WRITEBACK | L.CLAIMED;
@@ -13,10 +13,10 @@ export function freeOrphan(frame: i32): void {
   while (true) {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
     if ((s & (L.ORPHAN | HELD)) != L.ORPHAN) return;
-    const fileRow = fileAt(atomic.load<i32>(at, L.FRAME_FILE));
     // CLAIMED keeps everybody off; a state of 0 lets a reclaimer in, so it comes last.
     if (atomic.cmpxchg<i32>(at, s, (s & L.WAITERS) | L.CLAIMED, L.FRAME_STATE) == s) {
       // Section.
+      const fileRow = fileAt(atomic.load<i32>(at, L.FRAME_FILE));
       atomic.store<i32>(at, -1, L.FRAME_FILE);
       atomic.store<i32>(at, 0, L.FRAME_COVER);
       atomic.and<i32>(unstableWordAt(frame), ~bit, L.UNSTABLE_BITS);
@@ -64,8 +64,8 @@ export function cutOff(file: i32, index: i32): i32 {
     if (atomic.cmpxchg<i32>(bucket, seq, seq + 1, L.BUCKET_SEQ) == seq) {
       // Section: identities of the bucket's frames change with its sequence only, so this frame's is what was seen.
       atomic.store<i32>(from, value);
-      atomic.or<i32>(at, L.ORPHAN, L.FRAME_STATE);
       atomic.add<i32>(0, 1, L.HEADER_ORPHANS);
+      atomic.or<i32>(at, L.ORPHAN, L.FRAME_STATE);
       atomic.store<i32>(bucket, seq + 2, L.BUCKET_SEQ);
       undirty(at, frame);
       freeOrphan(frame);
@@ -75,10 +75,11 @@ export function cutOff(file: i32, index: i32): i32 {
 }
 
 /** An orphan is not dirty: nobody will write it. */
-function undirty(at: usize, frame: i32): void {
+// @ts-ignore: decorator
+@inline function undirty(at: usize, frame: i32): void {
   while (true) {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
-    if ((s & L.ORPHAN) == 0) return; // free already
+    if ((s & L.ORPHAN) == 0) break; // free already
     const after = s & ~(L.DIRTY | L.WAITERS);
     if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
       // Section.
@@ -88,7 +89,12 @@ function undirty(at: usize, frame: i32): void {
       break;
     }
   }
+  // Its last holder may have freed it since the CAS, and the frame be another page's, and dirty, by now: as a writeback that
+  // clears the bit, look at DIRTY again.
   atomic.and<i32>(dirtyWordAt(frame), ~(1 << (frame & 31)), L.DIRTY_BITS);
+  const dirty = atomic.load<i32>(at, L.FRAME_STATE) & L.DIRTY; // before the identity: a dirty page keeps its own
+  const file = atomic.load<i32>(at, L.FRAME_FILE);
+  if (dirty && file >= 0) setDirtyBits(frame, file);
 }
 
 /**

@@ -26,16 +26,23 @@ export function declareDead(id: i32, status: i32): i32 {
 /**
  * Takes over the row of an owner that is dead: 1, or 0 if somebody else did. `status` and `recoverer` are what was read
  * before the owner, and its recoverer if it had one, were found dead.
+ *
+ * The right to recover is ROW_RECOVERER's, from 0 or from a dead recoverer's signature. It is 0 while nobody recovers, and
+ * goes back to 0 after the row is free; so who wins it looks at the status again: the row may have been done meanwhile.
  */
 export function recoverBegin(id: i32, status: i32, recoverer: i32): i32 {
   const at = rowAt(id);
   const mine = signature();
   const taken = (status & ~L.STATUS_MASK) | L.ROW_RECOVERING;
-  if (status == taken) return i32(atomic.cmpxchg<i32>(at, recoverer, mine, L.ROW_RECOVERER) == recoverer);
-  if (atomic.cmpxchg<i32>(at, status, taken, L.ROW_STATUS) != status) return 0;
-  // Section.
-  atomic.store<i32>(at, mine, L.ROW_RECOVERER);
-  return 1;
+  let from = recoverer;
+  if (status != taken) {
+    if (atomic.cmpxchg<i32>(at, status, taken, L.ROW_STATUS) != status) return 0;
+    from = 0; // whoever recovered this row's last owner may be about to store that
+  }
+  if (atomic.cmpxchg<i32>(at, from, mine, L.ROW_RECOVERER) != from) return 0;
+  if (atomic.load<i32>(at, L.ROW_STATUS) == taken) return 1;
+  atomic.store<i32>(at, 0, L.ROW_RECOVERER);
+  return 0;
 }
 
 /** Lets go of a row that can't be finished yet: another thread still works for it. */
@@ -46,11 +53,13 @@ export function recoverPause(id: i32): void {
 /** Everything is given back: the row is free. */
 export function recoverEnd(id: i32): void {
   const at = rowAt(id);
-  // Section. A free row names no thread: see `attach`.
-  atomic.store<i32>(at, 0, L.ROW_RECOVERER);
+  // A free row names no thread: see `attach`. The right to recover goes last: nobody may win it while the row can still be
+  // taken for one that has to be recovered.
+  // Section.
   atomic.store<i32>(at, 0, L.ROW_TID);
   atomic.store<i32>(at, -1, L.ROW_THREAD);
   atomic.sub<i32>(at, L.ROW_RECOVERING, L.ROW_STATUS);
+  atomic.store<i32>(at, 0, L.ROW_RECOVERER);
 }
 
 /** The before-image of a dead owner's update has been laid back: useq goes to even after that (I14). */
@@ -197,7 +206,8 @@ export function recoverRequests(id: i32): i32 {
       if (atomic.load<i32>(request, L.REQUEST_SERVER) != id + 1) continue;
       const serviceClass = kind == L.KIND_FILES ? 1 : 0;
       const free = (atomic.load<i32>(at, L.ROW_STATUS) & L.STATUS_MASK) == L.ROW_FREE;
-      // Section: the bit first, since a taker clears it once it has the request.
+      // Section: the bit first, since a taker clears it once it has the request. No server but the one that runs it is named.
+      atomic.store<i32>(request, 0, L.REQUEST_SERVER);
       atomic.or<i32>(at + <usize>(serviceClass << 2), 1 << slot, L.ROW_PENDING);
       atomic.store<i32>(request, free ? L.REQUEST_FREE : L.REQUEST_PENDING + (serviceClass << 2), L.REQUEST_STATE);
     }

@@ -178,6 +178,7 @@ export function answer(id: i32, slot: i32, result: i32, b: i32, c: i32, d: i32):
   atomic.store<i32>(request, b, L.REQUEST_RESULT_B);
   atomic.store<i32>(request, c, L.REQUEST_A);
   atomic.store<i32>(request, d, L.REQUEST_B);
+  atomic.store<i32>(request, 0, L.REQUEST_SERVER);
   atomic.store<i32>(request, L.REQUEST_DONE, L.REQUEST_STATE);
   atomic.add<i32>(at, 1, L.ROW_WAKE);
   atomic.notify(at + L.ROW_WAKE, -1);
@@ -215,6 +216,7 @@ export function withdraw(slot: i32, serviceClass: i32): i32 {
   const opens = atomic.load<i32>(request, L.REQUEST_KIND) == L.OPEN_REQUEST;
   const area = atomic.load<i32>(request, L.REQUEST_A);
   if (atomic.cmpxchg<i32>(request, mine, L.REQUEST_FREE, L.REQUEST_STATE) != mine) return 0;
+  atomic.and<i32>(row + <usize>(serviceClass << 2), ~(1 << slot), L.ROW_PENDING);
   if (opens) releasePath(area);
   return 1;
 }
@@ -268,11 +270,6 @@ export function setLife(life: i32): void {
   ring(1);
 }
 
-/** The cache is gone, and the last owner leaves: 1 for the one who closes what is open. */
-export function bury(): i32 {
-  return i32(atomic.cmpxchg<i32>(0, L.LIFE_GONE, L.LIFE_BURIED, L.HEADER_LIFE) == L.LIFE_GONE);
-}
-
 /** Remembers this owner as the cache's creator. */
 export function beCreator(): void {
   atomic.store<i32>(0, me, L.HEADER_CREATOR);
@@ -284,6 +281,11 @@ export function lookTry(before: i32, now: i32): i32 {
   const last = atomic.load<i32>(0, L.HEADER_LOOKED);
   if (last - before > 0) return 0;
   return i32(atomic.cmpxchg<i32>(0, last, now, L.HEADER_LOOKED) == last);
+}
+
+/** A service thread that this thread had started for row `id` has ended: another may be started at once. */
+export function startAgain(id: i32, now: i32): void {
+  atomic.store<i32>(rowAt(id), now - 0x40000000, L.ROW_STARTED);
 }
 
 /** Lets one of all threads start a service thread for row `id`, if nobody did since `before`: 1, it is this one. */

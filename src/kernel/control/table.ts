@@ -162,6 +162,11 @@ export function detachClaimOf(owner: usize): void {
     if (atomic.cmpxchg<i32>(bucket, seq, seq + 1, L.BUCKET_SEQ) == seq) {
       // Section.
       if (there) atomic.store<i32>(from, value);
+      else {
+        // Truncate was here first: the frame is no orphan any more, it has no page.
+        atomic.and<i32>(at, ~L.ORPHAN, L.FRAME_STATE);
+        atomic.sub<i32>(0, 1, L.HEADER_ORPHANS);
+      }
       atomic.store<i32>(at, -1, L.FRAME_FILE);
       atomic.store<i32>(at, 0, L.FRAME_COVER);
       atomic.and<i32>(unstableWordAt(frame), ~bit, L.UNSTABLE_BITS);
@@ -203,7 +208,6 @@ export function endClaimOf(owner: usize, at: usize, state: i32): void {
     if (atomic.cmpxchg<i32>(at, s, state | orphan, L.FRAME_STATE) == s) {
       // Section.
       atomic.store<i32>(owner, 0, L.ROW_CLAIM);
-      if (s & L.ORPHAN && state == 0) atomic.sub<i32>(0, 1, L.HEADER_ORPHANS);
       if (s & L.WAITERS) wakeFrame(at);
       if (orphan) freeOrphan(frame);
       return;
