@@ -33,4 +33,18 @@ export default defineConfig([
     // (tsconfig.build.json: no `paths`, or they would be bundled from source.)
     skipNodeModulesBundle: true,
   },
+  {
+    // Its threads need files of their own to start from; Node 20 runs no TypeScript.
+    name: 'storm',
+    tsconfig: 'tsconfig.build.json',
+    entry: ['main', 'worker', 'spawner', 'watch'].map((name) => `test/storm/${name}.ts`),
+    outDir: 'test/storm/dist',
+    format: ['esm'],
+    target: 'node20',
+    platform: 'node',
+    splitting: true,
+    sourcemap: true,
+    clean: true,
+    skipNodeModulesBundle: true, // and `#harness`, as for the bench
+  },
 ]);

@@ -13,6 +13,8 @@ interface Frame {
   readonly index: number;
 }
 
+const STATUS_MASK = (L as { STATUS_MASK?: number }).STATUS_MASK ?? 3;
+
 const readPins = (state: number) => state >>> 20;
 const writePins = (state: number) => (state & L.WRITE_MASK) >>> 10;
 
@@ -219,8 +221,30 @@ function* leftovers(kernel: Kernel, frames: Frame[]): Generator<string> {
   if (paths !== 0) yield `path areas are in use: ${paths}`;
 }
 
+/** I11: no thread but this one and the service threads is attached, and those that were have left nothing behind. */
+function* leftBehind(kernel: Kernel, opened: ReadonlySet<number>): Generator<string> {
+  for (let row = 0; row < kernel.load(L.HEADER_ROWS); row++) {
+    const status = kernel.rowWord(row, L.ROW_STATUS) & STATUS_MASK;
+    const user = kernel.rowWord(row, L.ROW_KIND) === L.KIND_USER;
+    if (status !== L.ROW_FREE && user && row !== kernel.owner)
+      yield `row ${row} of thread ${kernel.rowWord(row, L.ROW_THREAD)} is not free: status ${status}`;
+    const pins = [...kernel.pinsOf(row as typeof kernel.owner)];
+    if (pins.length > 0) yield `row ${row} (status ${status}) has ${pins.length} pins`;
+    if (status !== L.ROW_FREE) continue;
+    for (let level = 0; level < L.UPDATES; level++) {
+      const undo = kernel.rowWord(row, L.UPDATE_UNDO + level * L.UPDATE_BYTES);
+      if (undo !== 0) yield `row ${row} is free and has undo frame ${undo - 1}`;
+    }
+  }
+  for (let file = 0; file < kernel.load(L.HEADER_FILES); file++) {
+    const refs = kernel.fileWord(file as FileId, L.FILE_REFS);
+    if (opened.has(file) ? refs !== 1 : refs > 0)
+      yield `file ${file} has ${refs} references, this thread has ${opened.has(file) ? 'one' : 'none'}`;
+  }
+}
+
 /** Everything that does not hold now. Nothing may move: see `violationsWhenQuiet`. */
-function violations(kernel: Kernel, stats: CacheStats): string[] {
+function violations(kernel: Kernel, stats: CacheStats, opened?: ReadonlySet<number>): string[] {
   const frames = framesOf(kernel);
   return [
     ...table(kernel, frames),
@@ -228,22 +252,24 @@ function violations(kernel: Kernel, stats: CacheStats): string[] {
     ...dirtySets(kernel, frames),
     ...gauges(kernel, frames, stats),
     ...leftovers(kernel, frames),
+    ...(opened ? leftBehind(kernel, opened) : []),
   ];
 }
 
 /**
  * Everything that does not hold, once the flushers are at rest: what moves now is gone at a second look. Users of the
- * cache must be at rest already.
+ * cache must be at rest already. `opened`: this is the only thread that should be attached, and has one handle of each of
+ * these files.
  */
 export async function violationsWhenQuiet(
   file: CachedFile,
   stats: () => CacheStats,
-  ms = 5000,
+  { ms = 5000, opened }: { ms?: number; opened?: ReadonlySet<number> } = {},
 ): Promise<string[]> {
   const { kernel } = engineOf(file).attachment;
   const end = performance.now() + ms;
   for (;;) {
-    const found = violations(kernel, stats());
+    const found = violations(kernel, stats(), opened);
     if (found.length === 0 || performance.now() > end) return found;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

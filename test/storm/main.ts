@@ -1,0 +1,111 @@
+// `npm run storm`: parses the command line, lets the storm go, prints what it did and what was found.
+import { parseArgs } from 'node:util';
+import { OPS } from './board.ts';
+import { PLANTS, type Plant } from './keeper.ts';
+import { runStorm, type StormOptions, type StormReport } from './storm.ts';
+
+const HELP = `npm run storm -- [options]
+
+Workers do everything at once on shared files and are terminated at random. Ends with 1 if something was lost, leaked,
+half done or hung.
+
+  --kills N      terminations (1000); 0: workers end by themselves, for --seconds
+  --seconds S    only with --kills 0 (8)
+  --seed N       repeats what workers choose to do, though not when (random)
+  --workers N    workers that main starts (4)
+  --spawned N    workers that a thread of main's starts, which is terminated with them (2)
+  --services N   service threads that are terminated, one at a time (0)
+  --faults       the store fails now and then
+  --stall MS     a call that takes longer hangs (20000)
+  --memory B     bytes of the cache (2 MiB)
+  --plant WHAT   breaks something on purpose: ${PLANTS.join(', ')}
+`;
+
+function parse(args: string[]): StormOptions | undefined {
+  const { values } = parseArgs({
+    args,
+    options: {
+      kills: { type: 'string', default: '1000' },
+      seconds: { type: 'string', default: '8' },
+      seed: { type: 'string' },
+      workers: { type: 'string', default: '4' },
+      spawned: { type: 'string', default: '2' },
+      services: { type: 'string', default: '0' },
+      faults: { type: 'boolean', default: false },
+      stall: { type: 'string', default: '20000' },
+      memory: { type: 'string', default: `${2 << 20}` },
+      plant: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const number = (name: 'kills' | 'seconds' | 'workers' | 'spawned' | 'services' | 'stall' | 'memory') => {
+    const value = Number(values[name]);
+    if (!(value >= 0)) throw new Error(`--${name} must be a number, got '${values[name]}'`);
+    return value;
+  };
+  if (values.plant !== undefined && !PLANTS.includes(values.plant as Plant)) {
+    throw new Error(`--plant must be one of ${PLANTS.join(', ')}, got '${values.plant}'`);
+  }
+  return {
+    seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) | 1 : Number(values.seed) | 0,
+    kills: number('kills'),
+    seconds: number('seconds'),
+    workers: Math.max(1, number('workers')),
+    spawned: number('spawned'),
+    services: number('services'),
+    faults: values.faults,
+    stallMs: number('stall'),
+    memory: number('memory'),
+    plant: values.plant as Plant | undefined,
+  };
+}
+
+function print({ seed, kills }: StormOptions, report: StormReport): void {
+  const { board, seconds, held, stats, servicesKilled } = report;
+  const out = (line: string) => process.stdout.write(`${line}\n`);
+  out(`storm: seed ${seed}, ${board.kills} of ${kills} terminations in ${seconds.toFixed(1)} s`);
+  out(
+    `  ${(board.kills / seconds).toFixed(1)} a second; ${board.workers} workers, ${servicesKilled} service threads`,
+  );
+  out(
+    `${'operation'.padEnd(20)}${'done'.padStart(9)}${'refused'.padStart(9)}${'killed in'.padStart(11)}${'longest ms'.padStart(12)}`,
+  );
+  for (const op of OPS) {
+    const { done, failed, killedIn, maxMs } = board.counts(op);
+    if (op === 'idle' || done + failed + killedIn === 0) continue;
+    out(
+      `${op.padEnd(20)}${String(done).padStart(9)}${String(failed).padStart(9)}${String(killedIn).padStart(11)}${String(maxMs).padStart(12)}`,
+    );
+  }
+  if (held.size > 0) {
+    const list = [...held].sort((a, b) => b[1] - a[1]).map(([what, n]) => `${n} ${what}`);
+    out(`held by those who had just been terminated: ${list.join(', ')}`);
+  }
+  if (stats)
+    out(
+      `stats: ${Object.entries(stats)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(', ')}`,
+    );
+  for (const text of board.violationTexts()) out(`VIOLATION ${text}`);
+  out(
+    board.violations === 0
+      ? 'storm: nothing was lost, left behind or half done'
+      : `storm: ${board.violations} VIOLATIONS (seed ${seed})`,
+  );
+}
+
+try {
+  const options = parse(process.argv.slice(2));
+  if (options === undefined) process.stdout.write(HELP);
+  else {
+    const report = await runStorm(options);
+    print(options, report);
+    // Not by itself: where something was found, threads may hang.
+    process.exit(report.board.violations === 0 ? 0 : 1);
+  }
+} catch (error) {
+  process.stderr.write(`storm: ${(error as Error).stack}\nTry --help.\n`);
+  process.exit(2);
+}
