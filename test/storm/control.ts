@@ -5,11 +5,30 @@ import { layout as L } from '#harness';
 
 const STATUS = ['free', 'live', 'starting', 'leaving'];
 const KIND = ['thread', 'flusher', 'file worker'];
-const STAGE = ['', 'taken', 'detached', 'filling'];
+/** By stage, from STAGE_TAKEN on. */
+const CLAIMS = ['claim taken', 'claim detached', 'claim filling'] as const;
 const BITS = ['VALID', 'DIRTY', 'WRITEBACK', 'CLAIMED', 'UPDATING', 'WAITERS', 'ORPHAN', 'HOLD'] as const;
 /** States that are told of: a page that is merely there, or dirty, is not. */
 const TOLD = L.WRITEBACK | L.CLAIMED | L.UPDATING | L.WAITERS | L.ORPHAN | L.HOLD | L.PIN_MASK;
 const FRAMES_MAX = 60;
+
+/** What a row can hold. */
+export const HOLDINGS = [
+  'read pin',
+  'write pin',
+  ...CLAIMS,
+  'round',
+  'flush lock',
+  'writeback',
+  'update begun',
+  'update published',
+  'nested update',
+  'undo frame',
+  'request',
+  'staging area',
+  'path area',
+] as const;
+export type Holding = (typeof HOLDINGS)[number];
 
 export class Control {
   readonly #words: Int32Array;
@@ -46,15 +65,16 @@ export class Control {
     return undefined;
   }
 
-  /** What the row holds, in words: 'read pin', 'claim (filling)', … each once, with how many. */
-  holds(owner: number): Map<string, number> {
-    const held = new Map<string, number>();
-    const add = (what: string) => held.set(what, (held.get(what) ?? 0) + 1);
+  /** What the row holds, and how many of each. */
+  holds(owner: number): Map<Holding, number> {
+    const held = new Map<Holding, number>();
+    const add = (what: Holding) => held.set(what, (held.get(what) ?? 0) + 1);
     for (let slot = 0; slot < this.load(L.HEADER_MAX_PINS); slot++) {
       const pin = this.row(owner, L.ROW_PINS + slot * 4);
       if (pin > 0) add(pin & L.PIN_WRITE ? 'write pin' : 'read pin');
     }
-    if (this.row(owner, L.ROW_CLAIM) !== 0) add(`claim (${STAGE[this.row(owner, L.ROW_CLAIM_STAGE)]})`);
+    const claimed = CLAIMS[this.row(owner, L.ROW_CLAIM_STAGE) - L.STAGE_TAKEN];
+    if (this.row(owner, L.ROW_CLAIM) !== 0 && claimed) add(claimed);
     if (this.row(owner, L.ROW_ROUND) !== 0) add('round');
     if (this.row(owner, L.ROW_FLUSH) !== 0) add('flush lock');
     for (let slot = 0; slot < L.WRITEBACKS; slot++) {
@@ -62,7 +82,7 @@ export class Control {
     }
     for (let level = 0; level < L.UPDATES; level++) {
       const stage = this.row(owner, L.UPDATE_STAGE + level * L.UPDATE_BYTES);
-      if (stage !== 0) add(`update (stage ${stage}${level > 0 ? ', nested' : ''})`);
+      if (stage !== 0) add(stage === 1 ? 'update begun' : level === 0 ? 'update published' : 'nested update');
       if (this.row(owner, L.UPDATE_UNDO + level * L.UPDATE_BYTES) !== 0) add('undo frame');
     }
     for (let slot = 0; slot < L.REQUESTS; slot++) {

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { PageCacheHandle } from 'pinfold';
 import { type Board, type BoardMemory, LANES, OPS, slotState } from './board.ts';
+import { Control, HOLDINGS } from './control.ts';
 import type { Devices, FileSpec } from './files.ts';
 import { Random } from './random.ts';
 
@@ -77,12 +78,14 @@ export interface KeeperHooks {
 export class Keeper {
   readonly #data: KeeperData;
   readonly #board: Board;
+  readonly #control: Control;
   readonly #random: Random;
   readonly #hooks: KeeperHooks;
 
   constructor(data: KeeperData, board: Board, hooks: KeeperHooks = {}) {
     this.#data = data;
     this.#board = board;
+    this.#control = new Control(data.handle);
     this.#random = new Random(data.seed);
     this.#hooks = hooks;
   }
@@ -142,7 +145,9 @@ export class Keeper {
     else {
       while (board.state(slot) === slotState.booting && !board.stopped) await pause(1);
       await pause(random.below(LIFE_MS));
-      if (!random.oneIn(3)) await this.#aim(slot);
+      const how = random.below(6);
+      if (how < 2) await this.#until(slot, this.#isAt(slot));
+      else if (how < 5) await this.#until(slot, this.#holds(worker.threadId));
     }
     if (!board.moveState(slot, [slotState.booting, slotState.running], slotState.dying)) return false;
     board.killed(slot);
@@ -153,13 +158,26 @@ export class Keeper {
     return true;
   }
 
-  /** Waits until a lane is at something chosen, so that rare calls are hit as often as common ones. */
-  async #aim(slot: number): Promise<void> {
+  /** Whether a lane is at something chosen, so that rare calls are hit as often as common ones. */
+  #isAt(slot: number): () => boolean {
     const op = this.#random.pick(OPS);
+    const lanes = Array.from({ length: LANES }, (_, lane) => lane);
+    return () => lanes.some((lane) => this.#board.doing(slot, lane)?.op === op);
+  }
+
+  /** Whether the thread's row holds something chosen: so that what is held for moments only is left behind, too. */
+  #holds(threadId: number): () => boolean {
+    const what = this.#random.pick(HOLDINGS);
+    return () => {
+      const owner = this.#control.rowOf(threadId);
+      return owner !== undefined && this.#control.holds(owner).has(what);
+    };
+  }
+
+  /** Waits for the moment, but not for long: it may not come. */
+  async #until(slot: number, isMoment: () => boolean): Promise<void> {
     const end = performance.now() + AIM_MS;
-    while (performance.now() < end && this.#board.state(slot) === slotState.running) {
-      for (let lane = 0; lane < LANES; lane++) if (this.#board.doing(slot, lane)?.op === op) return;
+    while (performance.now() < end && this.#board.state(slot) === slotState.running && !isMoment())
       await turn();
-    }
   }
 }

@@ -38,7 +38,7 @@ export interface StormOptions {
   readonly services: number;
   /** The store fails now and then. */
   readonly faults: boolean;
-  /** How long one call may take, ms. */
+  /** How long a call may take, or what moves at the end may go on moving, ms. */
   readonly stallMs: number;
   readonly memory: number;
   readonly plant: Plant | undefined;
@@ -53,11 +53,8 @@ export interface StormReport {
   readonly stats: Readonly<Record<string, number>> | undefined;
 }
 
-const QUIET_MS = 10_000;
 const FAULT_EVERY_MS = 40;
 const SERVICE_EVERY_MS = 400;
-/** How long the system may take to end threads and close descriptors, ms. */
-const SETTLE_MS = 5000;
 const SPAWNER_LIFE_MS = 2500;
 const HOT = 6;
 const EIO = 5;
@@ -191,6 +188,7 @@ class Storm {
   }
 
   #failed(error: unknown): void {
+    if (this.#board.hung) return; // the watch has told what hangs
     const text = error instanceof Violation ? error.message : ((error as Error).stack ?? String(error));
     this.#board.violation(`main: ${text}`);
   }
@@ -370,7 +368,10 @@ class Storm {
     if (plant === 'pin') shared.pinSync(0);
     if (plant === 'handle') cache.openSync(this.#files.at(-1)!.path);
     const opened = new Set([...this.#opened.values()].map((handle) => engineOf(handle).id as number));
-    const left = await violationsWhenQuiet(shared, () => cache.stats(), { ms: QUIET_MS, opened });
+    const left = await violationsWhenQuiet(shared, () => cache.stats(), {
+      ms: this.#options.stallMs,
+      opened,
+    });
     if (left.length > 0) throw new Violation(`left behind: ${left.join('; ')}`);
     for (const file of this.#files) {
       const handle = this.#opened.get(file) ?? cache.openSync(file.path);
@@ -382,7 +383,10 @@ class Storm {
       await this.#judgeUse(file, handle);
     }
     const now = new Set([...this.#opened.values()].map((handle) => engineOf(handle).id as number));
-    const after = await violationsWhenQuiet(shared, () => cache.stats(), { ms: QUIET_MS, opened: now });
+    const after = await violationsWhenQuiet(shared, () => cache.stats(), {
+      ms: this.#options.stallMs,
+      opened: now,
+    });
     if (after.length > 0) throw new Violation(`left behind by main: ${after.join('; ')}`);
   }
 
@@ -464,10 +468,10 @@ class Storm {
 
   /** The process has as many threads and descriptors as before there was a cache. */
   async #judgeCensus(before: Census): Promise<void> {
-    const { plant } = this.#options;
+    const { plant, stallMs } = this.#options;
     if (plant === 'descriptor') fs.openSync(this.#files[0]!.path, 'r');
     if (plant === 'thread') new Worker('setInterval(() => {}, 1000)', { eval: true }).unref();
-    const end = performance.now() + SETTLE_MS;
+    const end = performance.now() + stallMs;
     for (;;) {
       const now = census();
       const same = now.threads === before.threads && now.descriptors === before.descriptors;

@@ -1,0 +1,74 @@
+// Samples of the storm (`npm run storm` is the whole of it), and what it finds when something is broken on purpose.
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const STORM = fileURLToPath(new URL('./dist/main.js', import.meta.url));
+/** A storm that neither ends nor finds out that it hangs, ms. */
+const LIMIT_MS = 90_000;
+
+async function storm(...options: string[]): Promise<{ status: number | null; output: string }> {
+  const child = spawn(process.execPath, [STORM, ...options], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: LIMIT_MS,
+    killSignal: 'SIGKILL',
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      output += chunk;
+    });
+  }
+  return await new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status) => resolve({ status, output }));
+  });
+}
+
+describe('threads that do everything at once on shared files', { timeout: LIMIT_MS + 10_000 }, () => {
+  test('end by themselves, in all ways that there are', async () => {
+    const { status, output } = await storm('--kills', '0', '--seconds', '4');
+    expect(status, output).toBe(0);
+    expect(output).toContain('nothing was lost, left behind or half done');
+  });
+
+  test('are terminated at whatever they are at', async () => {
+    const { status, output } = await storm('--kills', '120');
+    expect(status, output).toBe(0);
+    expect(output).toContain('nothing was lost, left behind or half done');
+    expect(Number(/(\d+) of 120 terminations/.exec(output)?.[1])).toBeGreaterThanOrEqual(120);
+  });
+
+  test('are terminated over a store that fails now and then', async () => {
+    const { status, output } = await storm('--kills', '60', '--faults');
+    expect(status, output).toBe(0);
+  });
+});
+
+describe('the storm finds', { timeout: LIMIT_MS + 10_000 }, () => {
+  // What hangs is told as soon as it does; what is left behind, once nothing moves any more.
+  test.each([
+    ['half', '20', 'half an update'],
+    ['stale', '20', 'was committed'],
+    ['fsync', '20', 'was committed before the fsync'],
+    ['hang', '20', 'it hangs'],
+    ['handle', '1', 'left behind'],
+    ['descriptor', '1', 'descriptors before the cache'],
+  ])('what was broken on purpose: %s', async (plant, seconds, finding) => {
+    const options = [
+      '--kills',
+      '0',
+      '--seconds',
+      seconds,
+      '--stall',
+      '2500',
+      '--workers',
+      '3',
+      '--spawned',
+      '0',
+    ];
+    const { status, output } = await storm('--plant', plant, ...options);
+    expect(status, output).toBe(1);
+    expect(output).toMatch(new RegExp(`VIOLATION .*${finding}`));
+  });
+});
