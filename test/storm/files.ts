@@ -103,6 +103,17 @@ export function createDevices(directory: string, pipe: string): Devices {
   return { fd: fs.openSync(path, 'r'), blocks: BLOCKS, slowFd, feedFd };
 }
 
+/** A slow device stores a block: false if it has as many as its pipe holds. */
+export function feedDevice({ feedFd }: Devices, block: number): boolean {
+  try {
+    fs.writeSync(feedFd, deviceBlock(block, DEVICE.length));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    return false;
+  }
+}
+
 const pages = Buffer.alloc(2 * PAGE);
 
 /** What is in the file itself, up to its end; zeros from there on. */

@@ -5,9 +5,7 @@ import { workerData } from 'node:worker_threads';
 import type { PageCacheHandle } from 'pinfold';
 import { Board, type BoardMemory, LANES, slotState } from './board.ts';
 import { Control } from './control.ts';
-import type { Devices } from './files.ts';
-import { DEVICE } from './files.ts';
-import { deviceBlock } from './record.ts';
+import { type Devices, feedDevice } from './files.ts';
 
 export interface WatchData {
   readonly handle: PageCacheHandle;
@@ -59,12 +57,7 @@ let fed = 0;
 function feed(): void {
   // Those who asked may have been terminated before they read: what is left over is the next one's, at once.
   if (fed === board.deviceAsked) return;
-  try {
-    fs.writeSync(devices.feedFd, deviceBlock(fed, DEVICE.length));
-    fed++;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
-  }
+  if (feedDevice(devices, fed)) fed++;
 }
 
 let nextLook = 0;

@@ -584,6 +584,9 @@ function breakSomething(): void {
   } else if (plant === 'hang') {
     const { attachment, id } = engineOf(handle);
     attachment.kernel.control.flushTry(id); // and never give it back
+    board.begin(slot, 0, 'fsyncSync');
+    author.updateSync(handle, author.plan(file, page, 0));
+    handle.fsyncSync();
   }
 }
 
