@@ -53,7 +53,7 @@ describe('the storm finds', { timeout: LIMIT_MS + 10_000 }, () => {
     ['fsync', '20', 'was committed before the fsync'],
     ['hang', '20', 'it hangs'],
     ['handle', '1', 'left behind'],
-    ['descriptor', '1', 'descriptors before the cache'],
+    ['descriptor', '1', 'descriptors that it did not have: \\d'],
   ])('what was broken on purpose: %s', async (plant, seconds, finding) => {
     const options = [
       '--kills',

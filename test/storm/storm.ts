@@ -65,16 +65,22 @@ const FSYNC_TRIES = 3;
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What the process has that a cache must give back. */
+/** What the process has that a cache must give back: threads, and descriptors with what they are of. */
 interface Census {
   readonly threads: number;
-  readonly descriptors: number;
+  readonly descriptors: readonly string[];
 }
-const listed = (path: string) => (fs.existsSync(path) ? fs.readdirSync(path).length : 0);
-const census = (): Census => ({
-  threads: listed('/proc/self/task'),
-  descriptors: listed('/proc/self/fd'),
-});
+
+const listed = (path: string) => (fs.existsSync(path) ? fs.readdirSync(path) : []);
+const descriptors = () =>
+  listed('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [`${fd} ${fs.readlinkSync(`/proc/self/fd/${fd}`)}`];
+    } catch {
+      return []; // the list's own
+    }
+  });
+const census = (): Census => ({ threads: listed('/proc/self/task').length, descriptors: descriptors() });
 
 /** What the process starts once and keeps: the threads for asynchronous file calls, what the first Worker needs. */
 async function warmUp(): Promise<void> {
@@ -476,20 +482,13 @@ class Storm {
     if (plant === 'thread') new Worker('setInterval(() => {}, 1000)', { eval: true }).unref();
     const end = performance.now() + stallMs;
     for (;;) {
-      const now = census();
-      const same = now.threads === before.threads && now.descriptors === before.descriptors;
-      if (same) return;
+      const { threads, descriptors } = census();
+      const extra = descriptors.filter((each) => !before.descriptors.includes(each));
+      if (threads === before.threads && extra.length === 0) return;
       if (performance.now() > end) {
-        const open = fs.readdirSync('/proc/self/fd').map((fd) => {
-          try {
-            return `${fd} ${fs.readlinkSync(`/proc/self/fd/${fd}`)}`;
-          } catch {
-            return `${fd} (the list itself)`;
-          }
-        });
         throw new Violation(
-          `the process had ${before.threads} threads and ${before.descriptors} descriptors before the cache, ` +
-            `${now.threads} and ${now.descriptors} after it: ${open.join(', ')}`,
+          `the process had ${before.threads} threads before the cache, ${threads} after it; ` +
+            `descriptors that it did not have: ${extra.join(', ') || 'none'}`,
         );
       }
       await pause(10);
