@@ -3,7 +3,8 @@ import fs from 'node:fs';
 import type { PageCacheHandle } from 'pinfold';
 import { layout as L } from '#harness';
 
-const STATUS = ['free', 'live', 'starting', 'leaving'];
+const STATUS = ['free', 'live', 'starting', 'leaving', 'dead', 'being recovered'];
+const STATUS_MASK = (L as { STATUS_MASK?: number }).STATUS_MASK ?? 3;
 const KIND = ['thread', 'flusher', 'file worker'];
 /** By stage, from STAGE_TAKEN on. */
 const CLAIMS = ['claim taken', 'claim detached', 'claim filling'] as const;
@@ -54,7 +55,7 @@ export class Control {
   }
 
   isFree(owner: number): boolean {
-    return (this.row(owner, L.ROW_STATUS) & 3) === L.ROW_FREE;
+    return (this.row(owner, L.ROW_STATUS) & STATUS_MASK) === L.ROW_FREE;
   }
 
   /** The row of a thread, while it has one. */
@@ -139,7 +140,7 @@ export class Control {
     const there = fs.existsSync(`/proc/self/task/${tid}`) ? 'there' : 'gone';
     return (
       `${KIND[this.row(owner, L.ROW_KIND)]} ${this.row(owner, L.ROW_THREAD)} (OS thread ${tid}, ${there}), ` +
-      STATUS[this.row(owner, L.ROW_STATUS) & 3]
+      STATUS[this.row(owner, L.ROW_STATUS) & STATUS_MASK]
     );
   }
 }

@@ -119,7 +119,6 @@ export class Keeper {
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
     this.#hooks.born?.(worker);
     const { threadId } = worker;
-    let killed = false;
     worker.on('error', (error) => {
       if ((error as Error).message !== PLANNED) {
         board.violation(`worker ${number} ended with an error: ${(error as Error).stack}`);
@@ -127,18 +126,18 @@ export class Keeper {
     });
     const ended = new Promise<void>((resolve) => {
       worker.once('exit', () => {
-        if (killed) this.#hooks.died?.(threadId);
+        if (board.state(slot) === slotState.dying) this.#hooks.died?.(threadId);
         board.setState(slot, slotState.empty);
         resolve();
       });
     });
     // The storm's end is heard here too, so that workers which are to be terminated are.
-    if (terminated) killed = await this.#terminate(worker, slot);
+    if (terminated) await this.#terminate(worker, slot);
     await ended;
   }
 
-  /** Chooses a moment and terminates the worker then: false if it has ended before. */
-  async #terminate(worker: Worker, slot: number): Promise<boolean> {
+  /** Chooses a moment and terminates the worker then, unless it has ended before. */
+  async #terminate(worker: Worker, slot: number): Promise<void> {
     const board = this.#board;
     const random = this.#random;
     if (random.oneIn(12)) await pause(random.below(BOOT_MS));
@@ -149,13 +148,12 @@ export class Keeper {
       if (how < 2) await this.#until(slot, this.#isAt(slot));
       else if (how < 5) await this.#until(slot, this.#holds(worker.threadId));
     }
-    if (!board.moveState(slot, [slotState.booting, slotState.running], slotState.dying)) return false;
+    if (!board.moveState(slot, [slotState.booting, slotState.running], slotState.dying)) return;
     board.killed(slot);
     const ended = worker.terminate();
     this.#hooks.killed?.();
     await ended;
     if (board.kills >= this.#data.quota) board.stop();
-    return true;
   }
 
   /** Whether a lane is at something chosen, so that rare calls are hit as often as common ones. */
