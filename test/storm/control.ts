@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import type { PageCacheHandle } from 'pinfold';
 import { layout as L } from '#harness';
+import { PAGE } from './files.ts';
 
 const STATUS = ['free', 'live', 'starting', 'leaving', 'dead', 'being recovered'];
 const STATUS_MASK = (L as { STATUS_MASK?: number }).STATUS_MASK ?? 3;
@@ -120,15 +121,23 @@ export class Control {
     let told = 0;
     for (let frame = 0; frame < this.load(L.HEADER_FRAMES); frame++) {
       const state = this.frame(frame, L.FRAME_STATE);
-      if ((state & TOLD) === 0 || told++ >= FRAMES_MAX) continue;
+      const past = this.#isPastEnd(frame) ? ', past the end of its file' : '';
+      if (((state & TOLD) === 0 && past === '') || told++ >= FRAMES_MAX) continue;
       const names = BITS.filter((name) => state & L[name]).join(' ');
       yield `frame ${frame}: page ${this.frame(frame, L.FRAME_INDEX) >>> 0} of file ${this.frame(frame, L.FRAME_FILE)}, ` +
-        `${names}, pins ${state >>> 20} read ${(state & L.WRITE_MASK) >>> 10} write, useq ${this.frame(frame, L.FRAME_USEQ)}` +
+        `${names}${past}, pins ${state >>> 20} read ${(state & L.WRITE_MASK) >>> 10} write, useq ${this.frame(frame, L.FRAME_USEQ)}` +
         (state & L.CLAIMED ? `, claimed by ${this.#holder(this.frame(frame, L.FRAME_CLAIMER))}` : '') +
         (state & L.WRITEBACK ? `, written by ${this.#holder(this.frame(frame, L.FRAME_WRITER))}` : '') +
         (state & L.UPDATING ? `, updated by ${this.#holder(this.frame(frame, L.FRAME_UPDATER) >>> 3)}` : '');
     }
     if (told > FRAMES_MAX) yield `… and ${told - FRAMES_MAX} frames more`;
+  }
+
+  #isPastEnd(frame: number): boolean {
+    const file = this.frame(frame, L.FRAME_FILE);
+    if (file < 0) return false;
+    const size = (this.file(file, L.FILE_SIZE_LO) >>> 0) + this.file(file, L.FILE_SIZE_HI) * 2 ** 32;
+    return (this.frame(frame, L.FRAME_INDEX) >>> 0) * PAGE >= size;
   }
 
   #holder(ownerAndOne: number): string {

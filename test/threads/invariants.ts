@@ -117,7 +117,7 @@ function* pins(kernel: Kernel, frames: Frame[]): Generator<string> {
 }
 
 /** The bits that scans go by. */
-function* dirtySets(kernel: Kernel, frames: Frame[]): Generator<string> {
+function* dirtySets(kernel: Kernel, frames: Frame[], pageSize: number): Generator<string> {
   const found = new Map<FileId, Set<number>>();
   for (let n = 0; n < kernel.load(L.HEADER_FILES); n++) {
     const file = n as FileId;
@@ -142,6 +142,9 @@ function* dirtySets(kernel: Kernel, frames: Frame[]): Generator<string> {
     if (state & L.DIRTY && bit(L.HEADER_AT_DIRTY, id) === 0) yield `frame ${id} is dirty without its bit`;
     if (state & L.DIRTY && !found.get(file)?.has(id))
       yield `no scan finds dirty page ${index} of file ${file} (I4)`;
+    // It could never be written: writebacks write nothing past the end.
+    if (state & L.DIRTY && index * pageSize >= kernel.size(file))
+      yield `dirty page ${index} of file ${file} is past its end`;
     if (state & L.VALID && isUnstable(kernel, frame) && bit(L.HEADER_AT_UNSTABLE, id) === 0) {
       yield `frame ${id} is unstable without its bit (I7)`;
     }
@@ -244,12 +247,17 @@ function* leftBehind(kernel: Kernel, opened: ReadonlySet<number>): Generator<str
 }
 
 /** Everything that does not hold now. Nothing may move: see `violationsWhenQuiet`. */
-function violations(kernel: Kernel, stats: CacheStats, opened?: ReadonlySet<number>): string[] {
+function violations(
+  kernel: Kernel,
+  pageSize: number,
+  stats: CacheStats,
+  opened?: ReadonlySet<number>,
+): string[] {
   const frames = framesOf(kernel);
   return [
     ...table(kernel, frames),
     ...pins(kernel, frames),
-    ...dirtySets(kernel, frames),
+    ...dirtySets(kernel, frames, pageSize),
     ...gauges(kernel, frames, stats),
     ...leftovers(kernel, frames),
     ...(opened ? leftBehind(kernel, opened) : []),
@@ -269,7 +277,7 @@ export async function violationsWhenQuiet(
   const { kernel } = engineOf(file).attachment;
   const end = performance.now() + ms;
   for (;;) {
-    const found = violations(kernel, stats(), opened);
+    const found = violations(kernel, file.pageSize, stats(), opened);
     if (found.length === 0 || performance.now() > end) return found;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
