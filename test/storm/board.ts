@@ -62,7 +62,8 @@ const At = {
 const Count = { done: 0, failed: 1, killedIn: 2, maxMs: 3, words: 4 } as const;
 /** Words of each slot. */
 const Slot = { state: 0, worker: 1, since: 2, lanes: 4 } as const;
-const LANE_WORDS = 2;
+/** Words of each lane: what it is at, since when, the page of the devices' file + 1 that a device stores into for it. */
+const LANE_WORDS = 3;
 const SLOT_WORDS = Slot.lanes + LANES * LANE_WORDS;
 const TEXT_BYTES = 64 * 1024;
 
@@ -249,6 +250,18 @@ export class Board {
     return { op: OPS[op]!, ms: this.now() - Atomics.load(this.#words, at + 1) };
   }
 
+  /** A device stores into this page for the lane; undefined: no more. */
+  setDevicePage(slot: number, lane: number, page: number | undefined): void {
+    Atomics.store(this.#words, this.#lane(slot, lane) + 2, (page ?? -1) + 1);
+  }
+  /** Pages that devices were storing into when the slot's last worker ended: told once. */
+  takeDevicePages(slot: number): number[] {
+    return Array.from(
+      { length: LANES },
+      (_, lane) => Atomics.exchange(this.#words, this.#lane(slot, lane) + 2, 0) - 1,
+    ).filter((page) => page >= 0);
+  }
+
   /** A worker was terminated: counts what its lanes were at. */
   killed(slot: number): void {
     Atomics.add(this.#words, At.kills, 1);
@@ -257,7 +270,7 @@ export class Board {
       if (doing) Atomics.add(this.#words, this.#count(OPS.indexOf(doing.op), Count.killedIn), 1);
     }
   }
-  /** Forgets what the slot's last worker was at. */
+  /** Forgets what the slot's last worker was at, but for its device pages: they are its successor's to look at. */
   clear(slot: number): void {
     for (let lane = 0; lane < LANES; lane++) Atomics.store(this.#words, this.#lane(slot, lane), 0);
   }

@@ -25,6 +25,8 @@ const SAMPLES = 16;
 const BLOCK_TIMEOUT_MS = 30;
 /** Rows and file rows of those who were terminated come back within this, ms. */
 const RETURN_MS = 10_000;
+/** A dead thread's pins are dropped within this, as a rule, ms. */
+const DROPPED_MS = 1500;
 /** One attachment in so many is given back and made anew. */
 const REATTACH_STEPS = 300;
 const PLANT_EVERY = 40;
@@ -324,7 +326,10 @@ class Lane {
         op,
         async () => {
           const pin = random.oneIn(2) ? await handle.pin(page, 'write') : handle.pinSync(page, 'write');
-          if (!cut) settled.delete(page);
+          if (!cut) {
+            settled.delete(page);
+            board.setDevicePage(slot, this.#lane, page);
+          }
           const block = random.below(devices.blocks);
           try {
             await transfer(pin.bytes, op === 'slow DMA' ? undefined : block);
@@ -335,6 +340,7 @@ class Lane {
             if (!cut) settled.set(page, { block: there });
           } finally {
             pin.unpin();
+            if (!cut) board.setDevicePage(slot, this.#lane, undefined);
           }
         },
         RANGE,
@@ -595,12 +601,36 @@ function breakSomething(): void {
 let steps = 0;
 const isOver = () => board.stopped || steps >= data.steps;
 
+/**
+ * What devices stored for this slot's last worker: it came before that thread was gone, and once its pin has dropped the
+ * next fsync must store it. Nobody lets devices store there but this slot's workers.
+ */
+async function inherit(): Promise<void> {
+  const file = kinds.devices;
+  const pages = new Set(board.takeDevicePages(slot));
+  if (pages.size === 0) return;
+  const path = fs.realpathSync(file.path);
+  const pinned = () =>
+    [...cache.pages()].filter(
+      (page) => page.file === path && pages.has(page.index) && page.pins.some(({ mode }) => mode === 'write'),
+    );
+  const end = performance.now() + DROPPED_MS;
+  while (pinned().length > 0 && performance.now() < end) await pause(5);
+  for (const { index } of pinned()) pages.delete(index); // by others too, who store nothing, but then nothing is known
+  for (const page of pages) {
+    const block = opened.get(file)!.viewSync(page, (bytes) => blockOf(bytes.subarray(DEVICE.offset)));
+    if (block < -1) throw new Violation(`page ${page}: a device's block is there in part`);
+    settled.set(page, { block });
+  }
+}
+
 /** One attachment: until the worker's end, or for some steps. */
 async function attachment(): Promise<void> {
   board.begin(slot, 0, 'attach');
   await attach();
   board.end(slot, 0);
   board.moveState(slot, [slotState.booting], slotState.running);
+  await inherit();
   const until = steps + random.below(REATTACH_STEPS);
   const lanes = Array.from({ length: LANES }, (_, lane) => new Lane(lane));
   await Promise.all(
@@ -630,10 +660,12 @@ async function live(): Promise<void> {
   // A device is at work when the thread ends: its pin drops when the thread is gone.
   else if (random.oneIn(2)) {
     const page = random.below(kinds.devices.pages);
-    if (ownerOf(page, slots) === slot)
+    if (ownerOf(page, slots) === slot) {
+      board.setDevicePage(slot, 0, page);
       transfer(opened.get(kinds.devices)!.pinSync(page, 'write').bytes, random.below(devices.blocks)).catch(
         () => {},
       );
+    }
   }
   if (data.end === 'exit') process.exit();
   if (data.end === 'exit in an update') {
