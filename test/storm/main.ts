@@ -17,6 +17,7 @@ half done or hung.
   --services N   service threads that are terminated, one at a time (0)
   --faults       the store fails now and then
   --stall MS     a call that takes longer hangs (20000)
+  --pinned HOW   keep or redirty: pinned pages' dirtiness (by the seed)
   --memory B     bytes of the cache (2 MiB)
   --plant WHAT   breaks something on purpose: ${PLANTS.join(', ')}
 `;
@@ -34,6 +35,7 @@ function parse(args: string[]): StormOptions | undefined {
       faults: { type: 'boolean', default: false },
       stall: { type: 'string', default: '20000' },
       memory: { type: 'string', default: `${2 << 20}` },
+      pinned: { type: 'string' },
       plant: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -47,8 +49,14 @@ function parse(args: string[]): StormOptions | undefined {
   if (values.plant !== undefined && !PLANTS.includes(values.plant as Plant)) {
     throw new Error(`--plant must be one of ${PLANTS.join(', ')}, got '${values.plant}'`);
   }
+  const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed) | 0;
+  const pinned = values.pinned ?? (seed % 2 === 0 ? 'keep' : 'redirty');
+  if (pinned !== 'keep' && pinned !== 'redirty') {
+    throw new Error(`--pinned must be keep or redirty, got '${pinned}'`);
+  }
   return {
-    seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) | 1 : Number(values.seed) | 0,
+    seed,
+    pinnedDirty: pinned,
     kills: number('kills'),
     seconds: number('seconds'),
     workers: Math.max(1, number('workers')),
@@ -61,10 +69,12 @@ function parse(args: string[]): StormOptions | undefined {
   };
 }
 
-function print({ seed, kills }: StormOptions, report: StormReport): void {
+function print({ seed, kills, pinnedDirty }: StormOptions, report: StormReport): void {
   const { board, seconds, held, stats, servicesKilled } = report;
   const out = (line: string) => process.stdout.write(`${line}\n`);
-  out(`storm: seed ${seed}, ${board.kills} of ${kills} terminations in ${seconds.toFixed(1)} s`);
+  out(
+    `storm: seed ${seed} (${pinnedDirty}), ${board.kills} of ${kills} terminations in ${seconds.toFixed(1)} s`,
+  );
   out(
     `  ${(board.kills / seconds).toFixed(1)} a second; ${board.workers} workers, ${servicesKilled} service threads`,
   );

@@ -43,6 +43,7 @@ export interface StormOptions {
   readonly stallMs: number;
   readonly memory: number;
   readonly plant: Plant | undefined;
+  readonly pinnedDirty: 'keep' | 'redirty';
 }
 
 export interface StormReport {
@@ -100,7 +101,7 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
   const random = new Random(options.seed);
   const harness = await createHarness({
     memory: options.memory,
-    pinnedDirty: random.oneIn(2) ? 'keep' : 'redirty',
+    pinnedDirty: options.pinnedDirty,
     flushers: 1 + random.below(2),
     writebackIntervalMs: 10,
     dirtyExpireMs: 20,
