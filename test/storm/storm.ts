@@ -99,6 +99,12 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
   await warmUp();
   const before = census();
   const random = new Random(options.seed);
+  // Those of the cache itself among them: they have no other name.
+  const workers = new Set<Worker>();
+  process.on('worker', (worker) => {
+    workers.add(worker);
+    worker.once('exit', () => workers.delete(worker));
+  });
   const harness = await createHarness({
     memory: options.memory,
     pinnedDirty: options.pinnedDirty,
@@ -109,7 +115,7 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
     maxThreads: 1 + 2 * (options.workers + options.spawned),
     maxFiles: files.length + 12,
   });
-  const storm = new Storm(options, random, harness, files, areas, devices);
+  const storm = new Storm(options, random, harness, workers, files, areas, devices);
   return await storm.run(before);
 }
 
@@ -126,14 +132,16 @@ class Storm {
   readonly #opened = new Map<FileSpec, CachedFile>();
   readonly #held = new Map<string, number>();
   readonly #mainSlot: number;
+  /** Threads of this one's, and those of them that are not the cache's. */
+  readonly #workers: ReadonlySet<Worker>;
   readonly #own = new Set<Worker>();
-  readonly #services = new Set<Worker>();
   #servicesKilled = 0;
 
   constructor(
     options: StormOptions,
     random: Random,
     harness: HarnessCache,
+    workers: ReadonlySet<Worker>,
     files: readonly FileSpec[],
     areas: number,
     devices: Devices,
@@ -142,6 +150,7 @@ class Storm {
     this.#random = random;
     this.#harness = harness;
     this.#cache = harness.cache;
+    this.#workers = workers;
     this.#files = files;
     this.#devices = devices;
     this.#mainSlot = options.workers + options.spawned;
@@ -353,13 +362,8 @@ class Storm {
       timers.push(setInterval(fault, FAULT_EVERY_MS));
     }
     if (this.#options.services > 0) {
-      process.on('worker', (worker) => {
-        if (this.#own.has(worker)) return;
-        this.#services.add(worker);
-        worker.once('exit', () => this.#services.delete(worker));
-      });
       const end = () => {
-        const service = random.pick([...this.#services]);
+        const service = random.pick([...this.#workers].filter((worker) => !this.#own.has(worker)));
         if (service === undefined || this.#servicesKilled >= this.#options.services) return;
         this.#servicesKilled++;
         void service.terminate();
