@@ -110,7 +110,7 @@ export class Services {
       eval: true,
       execArgv: [], // an inherited --input-type=module or --import would change what the source means
       workerData,
-      trackUnmanagedFds: false, // the file worker's descriptors are the cache's: they must survive it
+      trackUnmanagedFds: role !== 'files', // the file worker's descriptors are the cache's: they must survive it
       name: `pinfold ${role}`,
     });
     this.#running.add(service);

@@ -5,7 +5,6 @@ import { layout as L } from '#harness';
 import { PAGE } from './files.ts';
 
 const STATUS = ['free', 'live', 'starting', 'leaving', 'dead', 'being recovered'];
-const STATUS_MASK = (L as { STATUS_MASK?: number }).STATUS_MASK ?? 3;
 const KIND = ['thread', 'flusher', 'file worker'];
 /** By stage, from STAGE_TAKEN on. */
 const CLAIMS = ['claim taken', 'claim detached', 'claim filling'] as const;
@@ -56,7 +55,7 @@ export class Control {
   }
 
   isFree(owner: number): boolean {
-    return (this.row(owner, L.ROW_STATUS) & STATUS_MASK) === L.ROW_FREE;
+    return (this.row(owner, L.ROW_STATUS) & L.STATUS_MASK) === L.ROW_FREE;
   }
 
   /** The row of a thread, while it has one. */
@@ -149,7 +148,7 @@ export class Control {
     const there = fs.existsSync(`/proc/self/task/${tid}`) ? 'there' : 'gone';
     return (
       `${KIND[this.row(owner, L.ROW_KIND)]} ${this.row(owner, L.ROW_THREAD)} (OS thread ${tid}, ${there}), ` +
-      STATUS[this.row(owner, L.ROW_STATUS) & STATUS_MASK]
+      STATUS[this.row(owner, L.ROW_STATUS) & L.STATUS_MASK]
     );
   }
 }

@@ -13,8 +13,6 @@ interface Frame {
   readonly index: number;
 }
 
-const STATUS_MASK = (L as { STATUS_MASK?: number }).STATUS_MASK ?? 3;
-
 const readPins = (state: number) => state >>> 20;
 const writePins = (state: number) => (state & L.WRITE_MASK) >>> 10;
 
@@ -182,7 +180,7 @@ function* leftovers(kernel: Kernel, frames: Frame[]): Generator<string> {
   }
   for (let row = 0; row < kernel.load(L.HEADER_ROWS); row++) {
     // What the last owner of a free row had asked for is forgotten when it gets its next.
-    const free = (kernel.rowWord(row, L.ROW_STATUS) & 3) === L.ROW_FREE;
+    const free = kernel.status(row) === L.ROW_FREE;
     const asked = free ? [] : (['ROW_PENDING', 'ROW_PENDING_FILES'] as const);
     for (const field of ['ROW_CLAIM', 'ROW_ROUND', 'ROW_FLUSH', ...asked] as const) {
       const value = kernel.rowWord(row, L[field]);
@@ -227,7 +225,7 @@ function* leftovers(kernel: Kernel, frames: Frame[]): Generator<string> {
 /** I11: no thread but this one and the service threads is attached, and those that were have left nothing behind. */
 function* leftBehind(kernel: Kernel, opened: ReadonlySet<number>): Generator<string> {
   for (let row = 0; row < kernel.load(L.HEADER_ROWS); row++) {
-    const status = kernel.rowWord(row, L.ROW_STATUS) & STATUS_MASK;
+    const status = kernel.status(row);
     const user = kernel.rowWord(row, L.ROW_KIND) === L.KIND_USER;
     if (status !== L.ROW_FREE && user && row !== kernel.owner)
       yield `row ${row} of thread ${kernel.rowWord(row, L.ROW_THREAD)} is not free: status ${status}`;
