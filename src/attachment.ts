@@ -8,7 +8,7 @@ import * as L from './kernel/layout';
 import { References } from './kernel/references';
 import { deadOwners, isCreatorAlive, osThread } from './liveness';
 import type { CheckedOptions } from './options';
-import type { Pool } from './protocol/effects';
+import { type Pool, serviceClass } from './protocol/effects';
 import { recover } from './protocol/recovery';
 import type { Store } from './store/store';
 
@@ -67,6 +67,9 @@ export function checkHandle(handle: unknown): HandleParts {
   return parts;
 }
 
+/** How long a thread that finds no free row waits for dead threads' to be recovered: so often, so many ms. */
+const RECOVERED_TRIES = 200;
+const RECOVERED_WAIT_MS = 5;
 /** How often at the most somebody looks for dead owners, while threads wait, in ms. */
 const LOOK_GAP_MS = 20;
 
@@ -102,7 +105,15 @@ export class Attachment implements Pool {
         : kind === 'flusher'
           ? [0, fileRows, L.KIND_FLUSHER]
           : [fileRows, serviceRows, L.KIND_FILES];
-    if (!this.kernel.attach(from, to, code, handle.blind ? { tid: 0, start: 0n } : osThread(), threadId)) {
+    const thread = handle.blind ? { tid: 0, start: 0n } : osThread();
+    let attached = this.kernel.attach(from, to, code, thread, threadId);
+    // A row of a dead thread is free as soon as somebody has recovered it, for which this thread would need one itself.
+    for (let n = 0; !attached && n < RECOVERED_TRIES && !deadOwners(this.kernel).next().done; n++) {
+      this.kernel.control.ring(serviceClass.flushers);
+      Atomics.wait(this.kernel.words, L.HEADER_LIFE >> 2, L.LIFE_OPEN, RECOVERED_WAIT_MS);
+      attached = this.kernel.attach(from, to, code, thread, threadId);
+    }
+    if (!attached) {
       throw pinfoldError(
         'ERR_PINFOLD_THREADS',
         `${handle.options.maxThreads} threads are attached, the most there may be (maxThreads)`,
@@ -110,7 +121,9 @@ export class Attachment implements Pool {
     }
     this.bytes = new PageBytes(handle.geometry, handle.modules.bytes, handle.data);
     this.references = new References(this.kernel);
-    this.sync = new SyncDriver(this.kernel, store, handle.guarded, () => this.look(LOOK_GAP_MS));
+    this.sync = new SyncDriver(this.kernel, this.references, store, handle.guarded, () =>
+      this.look(LOOK_GAP_MS),
+    );
   }
 
   /**
@@ -119,8 +132,7 @@ export class Attachment implements Pool {
    */
   look(gapMs: number): void {
     const { kernel } = this;
-    const now = this.now() | 0;
-    if (kernel.control.lookTry((now - gapMs) | 0, now) === 1) {
+    if (kernel.control.lookTry(gapMs, this.now() | 0) === 1) {
       if (!isCreatorAlive(kernel)) kernel.control.setLife(L.LIFE_GONE);
       for (const { owner, status, recoverer } of deadOwners(kernel)) {
         if (kernel.control.recoverBegin(owner, status, recoverer) === 1) this.#recover(owner);
@@ -129,12 +141,26 @@ export class Attachment implements Pool {
     this.afterLook();
   }
 
+  /**
+   * As `look`, for a thread whose event loop must go on: recovery may have to wait and to do I/O, so that is left to
+   * flushers; it sees to it that there are some.
+   */
+  glance(gapMs: number): void {
+    const { kernel } = this;
+    const now = this.now() | 0;
+    if ((now - kernel.load(L.HEADER_LOOKED)) >>> 0 < gapMs) return;
+    if (!isCreatorAlive(kernel)) kernel.control.setLife(L.LIFE_GONE);
+    this.afterLook();
+    kernel.control.ring(serviceClass.flushers);
+  }
+
+  /** It happens inside of waits that have nothing to do with this owner: what goes wrong is not for them. */
   #recover(owner: OwnerId): void {
     try {
       this.sync.run(recover(this, owner));
-    } catch (error) {
+    } catch {
+      this.kernel.control.bump(L.COUNT_ERRORS);
       this.kernel.control.recoverPause(owner); // for another look: every step can be done again
-      throw error;
     }
   }
 

@@ -17,6 +17,7 @@ import { checkPath, openRequest } from './openRequest';
 import { type CacheOptions, checkCacheOptions, checkOpenOptions, type OpenOptions } from './options';
 import { type PageInfo, pagesOf, pathOf } from './pages';
 import { type Answer, ask, type Protocol, serviceClass } from './protocol/effects';
+import { failureOf } from './protocol/failure';
 import { fsyncByService } from './protocol/fsync';
 import { Services } from './services';
 import { type CacheStats, statsOf } from './stats';
@@ -83,7 +84,10 @@ export class PageCache {
     const attachment = new Attachment(handle, store, 'user');
     this.#attachment = attachment;
     const { kernel } = attachment;
-    this.#driver = new AsyncDriver(kernel, attachment.options.waitTimeoutMs, () => attachment.look(GUARD_MS));
+    const { references, options } = attachment;
+    this.#driver = new AsyncDriver(kernel, references, options.waitTimeoutMs, () =>
+      attachment.glance(GUARD_MS),
+    );
     this.#services = services;
     this.#isCreator = isCreator;
     this.#context = {
@@ -100,7 +104,7 @@ export class PageCache {
     if (!isCreator) return;
     kernel.control.beCreator();
     // Flushers look for the dead; somebody has to look whether the flushers do.
-    this.#guard = setInterval(() => attachment.look(GUARD_MS), GUARD_MS).unref();
+    this.#guard = setInterval(() => attachment.glance(GUARD_MS), GUARD_MS).unref();
   }
 
   /**
@@ -214,8 +218,8 @@ export class PageCache {
         `'${path}' not opened: ${maxFiles} files are open, the most there may be (maxFiles)`,
       );
     }
-    if (errno !== 0) throw ioError(`'${path}' could not be opened`, errno, 'open', path);
-    this.#attachment.references.received(id as FileId);
+    const what = `'${path}' could not be opened`;
+    if (errno !== 0) throw failureOf(errno, what) ?? ioError(what, errno, 'open', path);
     const file = new CachedFile(this.#context, id as FileId, path, options);
     this.#files.add(file);
     return file;
@@ -334,10 +338,18 @@ export class PageCache {
       const file = id as FileId;
       if (kernel.fileWord(file, L.FILE_REFS) < 0) continue;
       if (kernel.control.nextDirtyGroup(file, 0) < 0 && kernel.control.needsFlush(file) === 0) continue;
-      const [errno] = await this.#driver.run(fsyncByService(this.#attachment, file));
+      const { references } = this.#attachment;
+      if (!references.retain(file)) continue; // closed since the look
+      let errno: number;
+      try {
+        [errno] = await this.#driver.run(fsyncByService(this.#attachment, file));
+      } finally {
+        if (references.release(file)) kernel.control.ring(serviceClass.files);
+      }
       if (errno !== 0) {
         const path = pathOf(kernel, file);
-        throw ioError(`not closed: '${path}' could not be synced`, errno, 'fsync', path);
+        const what = `not closed: '${path}' could not be synced`;
+        throw failureOf(errno, what) ?? ioError(what, errno, 'fsync', path);
       }
     }
   }

@@ -3,14 +3,7 @@ import { copyOut } from './copyOut';
 import { type AsyncDriver, bounded } from './driver/async';
 import { lifeError } from './driver/sync';
 import { ioError, type PinfoldError, pinfoldError, rangeError, show, typeError } from './errors';
-import {
-  type Control,
-  type FileId,
-  type FrameId,
-  type PageBytes,
-  type PinSlot,
-  updaterOf,
-} from './kernel/kernel';
+import type { Control, FileId, FrameId, PageBytes, PinSlot } from './kernel/kernel';
 import * as L from './kernel/layout';
 import {
   type CheckedRange,
@@ -24,6 +17,7 @@ import {
 import { Page } from './page';
 import { type CopyPart, copyWhole } from './protocol/copy';
 import { Patience, type Protocol, serviceClass } from './protocol/effects';
+import { failureOf } from './protocol/failure';
 import { acquire, bringIn, bringInMissed, pinError, waitForClaim } from './protocol/fill';
 import {
   fsyncByService,
@@ -232,7 +226,7 @@ export class CachedFile {
     this.#checkIndex(index);
     if (status === L.MISS) sync.run(bringInMissed(this.#attachment, this.#id, index, false));
     else if (status === L.BUSY) {
-      if (updaterOf(kernel, frame) === kernel.owner) throw reentrant('view', index);
+      if (kernel.control.updates(frame) === 1) throw reentrant('view', index);
       sync.run(waitForClaim(this.#attachment, frame));
     } else throw pinfoldError('ERR_PINFOLD_CALLBACK', `views nest ${L.VIEW_DEPTH} deep at the most`);
   }
@@ -254,9 +248,7 @@ export class CachedFile {
 
   /** As `pinSync`; a page that is not in the cache is brought in by a service thread. */
   async pin(index: number, mode: 'read' | 'write' = 'read'): Promise<Page> {
-    if (mode === 'write' && ++this.#sinceLook >= this.#lookEvery && this.#isPaced()) {
-      await this.#run(throttle(this.#attachment, this.#id));
-    }
+    if (mode === 'write' && ++this.#sinceLook >= this.#lookEvery) await this.#pace();
     const hit = this.#pinHit(index, mode);
     if (hit !== undefined) return new Page(this.#attachment, hit, index, mode);
     const slot = await this.#run(acquire(this.#attachment, this.#id, index, mode));
@@ -610,8 +602,7 @@ export class CachedFile {
     const attachment = this.#attachment;
     const end = performance.now() + range.timeout;
     for (;;) {
-      if (++this.#sinceLook >= this.#lookEvery && this.#isPaced())
-        await this.#run(throttle(attachment, this.#id));
+      if (++this.#sinceLook >= this.#lookEvery) await this.#pace();
       const slot = await this.#run(prepareUpdate(attachment, this.#id, index, range.extends));
       const status = this.#control.updateBegin(slot);
       if (status >= 0) {
@@ -717,13 +708,22 @@ export class CachedFile {
     this.#sinceLook = 0;
     if (!overRatio(attachment, dirtyBackgroundRatio)) return false;
     this.#control.ring(serviceClass.flushers);
-    if (!overRatio(attachment, dirtyRatio) || this.#control.updateDepth() > 0) return false;
-    this.#sinceLook = this.#lookEvery - 1; // looks again with the next page, until it is below
-    return true;
+    return overRatio(attachment, dirtyRatio) && this.#control.updateDepth() === 0;
   }
 
   #paceSync(): void {
-    if (this.#isPaced()) this.#attachment.sync.run(throttle(this.#attachment, this.#id));
+    if (!this.#isPaced()) return;
+    if (this.#attachment.sync.run(throttle(this.#attachment, this.#id))) this.#lookAgainSoon();
+  }
+
+  async #pace(): Promise<void> {
+    if (!this.#isPaced()) return;
+    if (await this.#run(throttle(this.#attachment, this.#id))) this.#lookAgainSoon();
+  }
+
+  /** With the next page, until the limit is not passed any more, or there is nothing to clean. */
+  #lookAgainSoon(): void {
+    this.#sinceLook = this.#lookEvery - 1;
   }
 
   #checkWrite(source: Uint8Array, position: number): void {
@@ -841,6 +841,8 @@ export class CachedFile {
     const errors = kernel.fileWord(this.#id, L.FILE_ERROR_SEQ);
     const earlier = errors !== this.#errorsSeen;
     this.#errorsSeen = errors;
+    const failure = failureOf(errno, `fsync of '${this.path}'`);
+    if (failure !== undefined) throw failure;
     if (errno !== 0)
       throw ioError(
         `fsync of '${this.path}' failed; what it could not write is dirty still`,
@@ -913,7 +915,7 @@ export class CachedFile {
    */
   #checkLife(): void {
     this.#check();
-    this.#attachment.look(LOOK_MS); // flushers do it more often; none is left if the creator is gone
+    this.#attachment.glance(LOOK_MS); // flushers look more often; none is left if the creator is gone
     const life = this.#attachment.kernel.load(L.HEADER_LIFE);
     if (life >= L.LIFE_CLOSED) throw lifeError(life);
   }

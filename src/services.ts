@@ -7,7 +7,9 @@ import { pinfoldError } from './errors';
 import { FILE_WORKER_ROWS } from './kernel/geometry';
 import type { OwnerId } from './kernel/kernel';
 import * as L from './kernel/layout';
+import { declareDead, isAlive } from './liveness';
 import type { ServiceData } from './service/serve';
+import { followWorker } from './threadEnds';
 
 /** How long `create` waits for a service thread to come up, in ms. */
 const START_TIMEOUT_MS = 20_000;
@@ -73,8 +75,12 @@ export class Services {
     for (const { role, row, count } of missing) {
       // A worker's worker closes what it has opened when it ends, so a file worker must be the creator's.
       if (role === 'files' && !this.#isCreator) continue;
-      if (kernel.control.startTry(row, (now - START_AGAIN_MS) | 0, now) !== 1) continue;
-      for (let n = 0; n < count; n++) this.#start(role).unref();
+      if (kernel.control.startTry(row, START_AGAIN_MS, now) !== 1) continue;
+      try {
+        for (let n = 0; n < count; n++) this.#start(role).unref();
+      } catch {
+        return; // no thread to be had now; it is missing still at the next check, which may be inside a wait of anybody's
+      }
     }
   }
 
@@ -86,7 +92,8 @@ export class Services {
       let count = 0;
       for (let row = from; row < to; row++) {
         const status = kernel.status(row);
-        if (status === L.ROW_LIVE || status === L.ROW_STARTING) count++;
+        if (status !== L.ROW_LIVE && status !== L.ROW_STARTING) continue;
+        if (isAlive(kernel, row as OwnerId)) count++;
       }
       return count;
     };
@@ -115,14 +122,14 @@ export class Services {
     });
     this.#running.add(service);
     service.on('error', () => {}); // its end follows
-    service.once('exit', () => {
+    followWorker(service, (thread) => {
       this.#running.delete(service);
-      this.#ended(role);
+      this.#ended(role, thread);
     });
     return service;
   }
 
-  #ended(role: Role): void {
+  #ended(role: Role, thread: number): void {
     const attachment = this.#attachment;
     if (attachment === undefined || attachment.kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) return;
     const now = attachment.now();
@@ -133,7 +140,8 @@ export class Services {
       return;
     }
     attachment.kernel.control.startAgain(this.#rowOf(role), now | 0);
-    attachment.look(0); // its row has to be free before anything counts as missing
+    declareDead(attachment.kernel, thread); // a row of the dead does not count as present
+    this.check();
   }
 
   /** Resolves when those that this thread started have ended, which they do by themselves once the cache is closed. */

@@ -3,6 +3,7 @@
 import { pinfoldError } from '../errors';
 import type { Kernel } from '../kernel/kernel';
 import * as L from '../kernel/layout';
+import type { References } from '../kernel/references';
 import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
 import { lifeError } from './sync';
 
@@ -29,12 +30,14 @@ export class AsyncDriver {
   /** Requests that wait for one of the row's request slots. */
   readonly #queue: (() => void)[] = [];
 
+  readonly #references: References;
   readonly #limitMs: number;
   readonly #lookAround: () => void;
 
   /** `lookAround`: called when a sleep ends by itself after REARM_MS, so that nobody waits for the dead. */
-  constructor(kernel: Kernel, limitMs: number, lookAround: () => void) {
+  constructor(kernel: Kernel, references: References, limitMs: number, lookAround: () => void) {
     this.#kernel = kernel;
+    this.#references = references;
     this.#limitMs = limitMs;
     this.#lookAround = lookAround;
     this.#alive = setInterval(() => {}, 2 ** 30).unref();
@@ -98,7 +101,10 @@ export class AsyncDriver {
       for (;;) {
         const seq = kernel.load(wakeAt);
         if (kernel.control.collect(slot) === 1) {
-          return [kernel.out(0), kernel.out(1), kernel.out(2), kernel.out(3)];
+          const answer = [kernel.out(0), kernel.out(1), kernel.out(2), kernel.out(3)] as const;
+          // At once: the file's last handle may be closed before anybody looks at the answer.
+          this.#references.collected(request, answer);
+          return answer;
         }
         if (performance.now() >= end && kernel.control.withdraw(slot, service) === 1) {
           throw pinfoldError('ERR_PINFOLD_TIMEOUT', `no service thread answered within ${this.#limitMs} ms`);

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { type PinfoldError, pinfoldError } from '../errors';
 import { type FileId, isIdentityOf, type Kernel } from '../kernel/kernel';
 import * as L from '../kernel/layout';
+import type { References } from '../kernel/references';
 import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
 import type { Store } from '../store/store';
 
@@ -22,6 +23,7 @@ export function lifeError(life: number): PinfoldError {
 export class SyncDriver {
   readonly #kernel: Kernel;
   readonly #store: Store;
+  readonly #references: References;
   readonly #guarded: boolean;
   readonly #lookAround: () => void;
 
@@ -29,8 +31,15 @@ export class SyncDriver {
    * `guarded`: descriptors are looked at before they are used. `lookAround`: called when a sleep ends by itself, so that the
    * death of whoever it waits for is noticed.
    */
-  constructor(kernel: Kernel, store: Store, guarded: boolean, lookAround: () => void) {
+  constructor(
+    kernel: Kernel,
+    references: References,
+    store: Store,
+    guarded: boolean,
+    lookAround: () => void,
+  ) {
     this.#kernel = kernel;
+    this.#references = references;
     this.#store = store;
     this.#guarded = guarded;
     this.#lookAround = lookAround;
@@ -101,8 +110,11 @@ export class SyncDriver {
     const end = performance.now() + limitMs;
     for (;;) {
       const seq = this.#kernel.load(wakeAt);
-      if (control.collect(slot) === 1)
-        return [0, 1, 2, 3].map((word) => this.#kernel.out(word)) as unknown as Answer;
+      if (control.collect(slot) === 1) {
+        const answer = [0, 1, 2, 3].map((word) => this.#kernel.out(word)) as unknown as Answer;
+        this.#references.collected(request, answer);
+        return answer;
+      }
       if (performance.now() >= end && control.withdraw(slot, service) === 1) {
         throw pinfoldError('ERR_PINFOLD_TIMEOUT', `no service thread answered within ${limitMs} ms`);
       }

@@ -25,9 +25,9 @@ export interface Control {
   detach(): void;
   leave(): void;
   beCreator(): void;
-  lookTry(before: number, now: number): number;
+  lookTry(gap: number, now: number): number;
   startAgain(owner: OwnerId, now: number): void;
-  startTry(owner: OwnerId, before: number, now: number): number;
+  startTry(owner: OwnerId, gap: number, now: number): number;
   declareDead(owner: OwnerId, status: number): number;
   recoverBegin(owner: OwnerId, status: number, recoverer: number): number;
   recoverPause(owner: OwnerId): void;
@@ -45,6 +45,7 @@ export interface Control {
   makeWritePin(slot: PinSlot): number;
   unpin(slot: PinSlot, dirty: number): number;
   updateDepth(): number;
+  updates(frame: FrameId): number;
   undoFrame(level: number): FrameId;
   keepUndoFrame(level: number): void;
   dropUndoFrames(owner: OwnerId): void;
@@ -58,6 +59,7 @@ export interface Control {
   viewOpen(file: FileId, index: number): FrameId;
   viewClose(): number;
   lookup(file: FileId, index: number): FrameId;
+  locate(file: FileId, index: number): FrameId;
   prepareWait(frame: FrameId, mask: number): number;
   reclaim(enough: number): FrameId;
   evict(frame: FrameId): number;

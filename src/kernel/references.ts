@@ -1,4 +1,5 @@
 import type { FileId, Kernel } from './kernel';
+import { OPEN_REQUEST } from './layout';
 
 /**
  * What one thread needs files for: handles, calls under way. The cache counts one reference for each thread and file, with
@@ -20,14 +21,17 @@ export class References {
     return true;
   }
 
-  /** Counts a reference that came with the answer to an open. */
-  received(file: FileId): void {
+  /** Counts the reference that comes with the answer to an open: in the step that collects it. */
+  collected({ kind }: { readonly kind: number }, [errno, id]: readonly [number, number, ...number[]]): void {
+    if (kind !== OPEN_REQUEST || errno !== 0) return;
+    const file = id as FileId;
     this.#counts.set(file, (this.#counts.get(file) ?? 0) + 1);
   }
 
   /** Drops one: true if nobody in the cache needs the file any more. */
   release(file: FileId): boolean {
-    const count = this.#counts.get(file)!;
+    const count = this.#counts.get(file);
+    if (count === undefined) throw new Error(`file ${file} is released more often than it was retained`);
     if (count > 1) {
       this.#counts.set(file, count - 1);
       return false;

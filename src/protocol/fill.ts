@@ -16,6 +16,7 @@ import {
   type Waiting,
   wait,
 } from './effects';
+import { failureOf } from './failure';
 import { flush } from './flush';
 import { clean } from './writeback';
 
@@ -29,6 +30,11 @@ const BEYOND = -3;
 const FOR_ROOM = 1;
 /** After an error, how long flushers leave the file alone, in ms. */
 export const RETRY_MS = 1000;
+/** Whether flushers and writers leave a file alone because writing it failed a moment ago. `now`: the coarse clock, which wraps. */
+export function isResting({ kernel }: Pool, file: FileId, now: number): boolean {
+  const left = (kernel.fileWord(file, L.FILE_RETRY_AT) - now) | 0;
+  return left > 0 && left <= RETRY_MS;
+}
 /** Sweeps before a fill gives up: each of them cleaned or flushed something, or waited for somebody's I/O. */
 const SWEEPS_MAX = 64;
 /** How many dirty or unstable pages a sweep passes at least before it has some of them cleaned. */
@@ -157,6 +163,8 @@ function* settledSize(pool: Pool, file: FileId, position: number): Protocol<numb
 
 /** The error that a failed fill is for the caller who needs the page. */
 function fillError(pool: Pool, index: number, status: number, what: number): PinfoldError {
+  const failure = failureOf(status, `page ${index} was not brought in`);
+  if (failure !== undefined) return failure;
   if (status !== NO_ROOM && what === FOR_ROOM) {
     return ioError(
       `no frame for page ${index}: other pages could not be written to make room`,

@@ -1,5 +1,5 @@
 // What a dead owner held is given back. Each step may have been done before, by a recoverer that died too.
-import type { OwnerId } from '../kernel/kernel';
+import type { FileId, FrameId, OwnerId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { type Pool, type Protocol, serviceClass } from './effects';
 import { recoverFlush } from './flush';
@@ -14,7 +14,12 @@ export function* recover(pool: Pool, owner: OwnerId): Protocol<boolean> {
   const { control } = kernel;
   // Updates first: while their pins hold the pages. That of a truncate's last page belongs to the truncate.
   const cutting = kernel.rowWord(owner, L.ROW_CUT_TAIL) - 1;
-  for (let level = 0; level < L.UPDATES; level++) if (level !== cutting) settleUpdate(pool, owner, level);
+  const updated: FrameId[] = [];
+  for (let level = 0; level < L.UPDATES; level++) {
+    if (kernel.rowWord(owner, L.UPDATE_STAGE + level * L.UPDATE_BYTES) === 0 || level === cutting) continue;
+    updated.push(kernel.frameOfUpdate(level, owner));
+    settleUpdate(pool, owner, level);
+  }
   control.recoverClaim(owner);
   control.recoverWritebacks(owner);
   control.recoverRound(owner);
@@ -24,6 +29,7 @@ export function* recover(pool: Pool, owner: OwnerId): Protocol<boolean> {
   control.recoverPins(owner);
   control.dropUndoFrames(owner);
   control.freeOrphans();
+  for (const frame of updated) dropBeyond(pool, frame);
   if (control.recoverRequests(owner) !== 1) {
     control.recoverPause(owner);
     return false;
@@ -33,6 +39,14 @@ export function* recover(pool: Pool, owner: OwnerId): Protocol<boolean> {
   }
   control.recoverEnd(owner);
   return true;
+}
+
+/** A page past the file's end was brought in by a write that was to extend it: it goes with that. */
+function dropBeyond({ kernel, geometry }: Pool, frame: FrameId): void {
+  const file = kernel.frameWord(frame, L.FRAME_FILE) as FileId;
+  if (file < 0 || kernel.rowWord(kernel.owner, L.ROW_CLAIM) !== 0) return;
+  const start = (kernel.frameWord(frame, L.FRAME_INDEX) >>> 0) * geometry.pageSize;
+  if (start >= kernel.size(file)) kernel.control.evict(frame);
 }
 
 /** Undoes a dead owner's update that was not committed, completes one that was. */

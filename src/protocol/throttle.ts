@@ -3,7 +3,7 @@
 import type { FileId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { type Answer, ask, type Pool, type Protocol, requestKind, serviceClass } from './effects';
-import { RETRY_MS } from './fill';
+import { isResting, RETRY_MS } from './fill';
 import { cleanablePages, writeBack } from './writeback';
 
 /** Whether more pages that could be cleaned are dirty than a share of the frames. */
@@ -16,18 +16,22 @@ export function pagesBetweenLooks({ geometry, options }: Pool): number {
   return Math.max(1, Math.min(64, Math.floor((options.dirtyRatio * geometry.frames) / 8)));
 }
 
-/** One batch is cleaned for a writer to `file`, in place or by a flusher. An error is the file's, not the writer's. */
-export function* throttle(pool: Pool, file: FileId): Protocol<void> {
+/**
+ * One batch is cleaned for a writer to `file`, in place or by a flusher: false if there was nothing to clean. An error is the
+ * file's, not the writer's.
+ */
+export function* throttle(pool: Pool, file: FileId): Protocol<boolean> {
   const request = { service: serviceClass.flushers, kind: requestKind.clean, file, a: 0, b: 0 } as const;
-  yield* ask(request, () => cleanForWriter(pool, file));
+  const [cleaned] = yield* ask(request, () => cleanForWriter(pool, file));
+  return cleaned === 1;
 }
 
-/** Cleans one batch: of `file` if it has pages to clean, else of another file. */
+/** Cleans one batch: of `file` if it has pages to clean, else of another file. [1] if it found one. */
 export function* cleanForWriter(pool: Pool, file: FileId): Protocol<Answer> {
   pool.kernel.control.bump(L.COUNT_THROTTLES);
-  if (yield* cleanBatch(pool, file)) return [0, 0, 0, 0];
+  if (yield* cleanBatch(pool, file)) return [1, 0, 0, 0];
   for (let other = 0; other < pool.geometry.files; other++) {
-    if (other !== file && (yield* cleanBatch(pool, other as FileId))) break;
+    if (other !== file && (yield* cleanBatch(pool, other as FileId))) return [1, 0, 0, 0];
   }
   return [0, 0, 0, 0];
 }
@@ -38,7 +42,7 @@ function* cleanBatch(pool: Pool, file: FileId): Protocol<boolean> {
   const { control } = kernel;
   if (kernel.fileWord(file, L.FILE_REFS) < 0 || control.nextDirtyGroup(file, 0) < 0) return false;
   const now = kernel.load(L.HEADER_CLOCK);
-  if (((now - kernel.fileWord(file, L.FILE_RETRY_AT)) | 0) < 0 || !references.retain(file)) return false;
+  if (isResting(pool, file, now) || !references.retain(file)) return false;
   try {
     const pages = cleanablePages(pool, file, geometry.stagingPages);
     if (pages.length === 0) return false;

@@ -1,7 +1,7 @@
 // Cutting a file's end off. From the publication of the new size to the end nobody raises the size, writebacks write
 // nothing beyond it, and fills beyond it wait; so the steps in between can be repeated by whoever recovers the thread that
 // does them. Nothing is dropped before the system has cut the file: if it refuses, the old size comes back with every page.
-import { ioError } from '../errors';
+import { ioError, type PinfoldError } from '../errors';
 import type { FileId, FrameId, OwnerId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import {
@@ -15,7 +15,8 @@ import {
   requestKind,
   serviceClass,
 } from './effects';
-import { beginUpdate } from './update';
+import { failureOf } from './failure';
+import { beginUpdate, waitForUpdate } from './update';
 import { waitForWriteback } from './writeback';
 
 const low = (bytes: number) => bytes | 0;
@@ -71,7 +72,7 @@ function* finishCut(pool: Pool, file: FileId, owner: OwnerId): Protocol<number> 
     for (const { index } of pagesFrom(pool, file, first)) control.cutOff(file, index | 0);
   }
   // 6. The last page is zeroed behind the end; or, if nothing was cut, dirty: a writeback may have left its end out.
-  endTail(pool, owner, size);
+  endTail(pool, owner, kernel.size(file));
   // 7. The size may be raised again.
   control.cutEnd(file, owner);
   return result < 0 ? -result : 0;
@@ -88,7 +89,7 @@ function* pagesFrom(
   const pages = Math.ceil(end / geometry.pageSize);
   if (pages - first < geometry.frames) {
     for (let index = first; index < pages; index++) {
-      const frame = control.lookup(file, index | 0);
+      const frame = control.locate(file, index | 0);
       if (frame >= 0) yield { frame, index };
     }
     return;
@@ -140,7 +141,21 @@ export function* recoverCut(pool: Pool, owner: OwnerId): Protocol<void> {
   else kernel.control.cutEnd(file, owner);
 }
 
-/** Has the file cut by a flusher if the driver must not block. Throws what went wrong. */
+/** An answer's status: somebody updates the last page, or cuts the file. The caller waits for that, not the service thread. */
+const BUSY = -50;
+
+/** Cuts the file for a caller who must not block: [0], [errno] or [BUSY]. It waits for I/O only. */
+export function* truncateForCaller(pool: Pool, file: FileId, size: number): Protocol<Answer> {
+  if (pool.kernel.fileWord(file, L.FILE_CUT_LOCK) !== 0) return [BUSY, 0, 0, 0];
+  try {
+    return [yield* truncate(pool, file, size, 0), 0, 0, 0];
+  } catch (error) {
+    if ((error as PinfoldError).code === 'ERR_PINFOLD_UPDATE_TIMEOUT') return [BUSY, 0, 0, 0];
+    throw error;
+  }
+}
+
+/** Has the file cut, by a flusher if the driver must not block. Throws what went wrong. */
 export function* truncateByService(
   pool: Pool,
   file: FileId,
@@ -148,15 +163,37 @@ export function* truncateByService(
   path: string,
   timeoutMs: number,
 ): Protocol<void> {
-  const request = {
-    service: serviceClass.flushers,
-    kind: requestKind.truncate,
-    file,
-    a: low(size),
-    b: high(size),
-  };
-  const [errno] = yield* ask(request, function* (): Protocol<Answer> {
-    return [yield* truncate(pool, file, size, timeoutMs), 0, 0, 0];
-  });
-  if (errno !== 0) throw ioError(`'${path}' could not be cut to ${size} bytes`, errno, 'ftruncate', path);
+  const service = serviceClass.flushers;
+  const request = { service, kind: requestKind.truncate, file, a: low(size), b: high(size) };
+  const end = performance.now() + timeoutMs;
+  const what = `'${path}' could not be cut to ${size} bytes`;
+  for (;;) {
+    const [status] = yield* ask(request, function* (): Protocol<Answer> {
+      return [yield* truncate(pool, file, size, timeoutMs), 0, 0, 0];
+    });
+    if (status === 0) return;
+    if (status !== BUSY) throw failureOf(status, what) ?? ioError(what, status, 'ftruncate', path);
+    yield* waitForTurn(pool, file, size, end, timeoutMs);
+  }
+}
+
+/** Waits until nobody cuts the file any more, or updates its new last page. */
+function* waitForTurn(
+  pool: Pool,
+  file: FileId,
+  size: number,
+  end: number,
+  timeoutMs: number,
+): Protocol<void> {
+  const { kernel, geometry } = pool;
+  const fileAt = kernel.fileAt(file);
+  const seq = kernel.load(fileAt + L.FILE_WAKE);
+  if (kernel.load(fileAt + L.FILE_CUT_LOCK) !== 0) {
+    const patience = new Patience(pool, 'another truncate of the file');
+    yield* patience.wait(fileAt + L.FILE_WAKE, seq, () => kernel.load(fileAt + L.FILE_CUT_LOCK));
+    return;
+  }
+  const index = Math.floor(size / geometry.pageSize);
+  const frame = kernel.control.locate(file, index | 0);
+  if (frame >= 0) yield* waitForUpdate(pool, frame, index, end, timeoutMs);
 }

@@ -16,6 +16,8 @@ import { awaitBell, isOpen, type Opener, serveAll } from './requests';
 /** How often the worker looks for files to close when nobody rings, in ms. */
 const LOOK_MS = 1000;
 
+/** How long it waits for others' I/O before it closes all files, in ms. */
+const IO_MS = 5000;
 /** How often a successor looks whether the file worker that it replaces is recovered, in ms. */
 const SUCCEED_MS = 2;
 
@@ -32,7 +34,20 @@ export function runFileWorker(attachment: Attachment): void {
     files.closeUnused();
     awaitBell(attachment, serviceClass.files, bell, LOOK_MS);
   }
+  awaitIo(attachment);
   files.closeAll();
+}
+
+/** The cache is closed: what others have under way in the files ends before their descriptors' numbers are free. */
+function awaitIo({ kernel }: Attachment): void {
+  const working = [L.ROW_CLAIM, L.ROW_ROUND, L.ROW_FLUSH, L.ROW_CUT];
+  const end = performance.now() + IO_MS;
+  for (const owner of kernel.owners()) {
+    const works = () => working.some((field) => kernel.rowWord(owner, field) !== 0) && isAlive(kernel, owner);
+    while (owner !== kernel.owner && works() && performance.now() < end) {
+      Atomics.wait(kernel.words, L.HEADER_LIFE >> 2, kernel.load(L.HEADER_LIFE), 1);
+    }
+  }
 }
 
 /** Waits until a dead predecessor is recovered: true. False: there is a living one, or the cache's life is over. */

@@ -1,9 +1,10 @@
 // A flusher: runs rounds for asynchronous callers, and writes dirty pages back in the background.
 import type { Attachment } from '../attachment';
+import type { PinfoldError } from '../errors';
 import type { FileId, FrameId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { type Protocol, serviceClass } from '../protocol/effects';
-import { RETRY_MS } from '../protocol/fill';
+import { isResting, RETRY_MS } from '../protocol/fill';
 import { flush } from '../protocol/flush';
 import { overRatio } from '../protocol/throttle';
 import { dirtyPages, writeBack } from '../protocol/writeback';
@@ -11,7 +12,7 @@ import { awaitBell, isOpen, serveAll } from './requests';
 
 /** How often to look for dead owners, in ms; less often if a look takes more than a 50th of that. */
 const LOOK_MS = 250;
-/** The same while a thread is ending, or its row waits for a service thread to be done with its requests. */
+/** The same when a thread has just been seen to end, or its row waits for a service thread; twice as long each time. */
 const ENDING_LOOK_MS = 2;
 /** Share of the frames that may hold unstable pages before flushers flush, ahead of the reclaimer's need. */
 const UNSTABLE_RATIO = 1 / 8;
@@ -32,7 +33,7 @@ export function runFlusher(attachment: Attachment): void {
     const now = attachment.now();
     kernel.control.tick(now);
     if (now >= nextLook || overRatio(attachment, options.dirtyBackgroundRatio)) {
-      attachment.sync.run(lookAround(attachment, now, serve));
+      writeBackInTime(attachment, now, serve);
       nextLook = attachment.now() + options.writebackIntervalMs;
     }
     awaitBell(attachment, serviceClass.flushers, bell, Math.min(nextLook, deaths.nextAt) - attachment.now());
@@ -43,6 +44,7 @@ export function runFlusher(attachment: Attachment): void {
 class DeathWatch {
   readonly #attachment: Attachment;
   #nextAt = 0;
+  #gapMs = LOOK_MS;
 
   constructor(attachment: Attachment) {
     this.#attachment = attachment;
@@ -56,10 +58,14 @@ class DeathWatch {
   look(): void {
     const started = this.#attachment.now();
     const ending = this.#isEnding();
-    if (started < this.#nextAt && !ending) return;
+    const fresh = ending && this.#gapMs >= LOOK_MS; // nothing was ending at the last look
+    if (started < this.#nextAt && !fresh) return;
     this.#attachment.look(1);
     const took = this.#attachment.now() - started;
-    this.#nextAt = started + (this.#isEnding() ? ENDING_LOOK_MS : Math.max(LOOK_MS, 50 * took));
+    // A thread can be held by a read that does not end: then it is looked at ever more seldom.
+    if (!this.#isEnding()) this.#gapMs = LOOK_MS;
+    else this.#gapMs = fresh ? ENDING_LOOK_MS : Math.min(2 * this.#gapMs, LOOK_MS - 1);
+    this.#nextAt = started + Math.max(this.#gapMs, this.#gapMs < LOOK_MS ? 0 : 50 * took);
   }
 
   /** Whether a row is known to be about to be free. */
@@ -68,6 +74,15 @@ class DeathWatch {
     const ending: number[] = [L.ROW_LEAVING, L.ROW_DEAD, L.ROW_RECOVERING];
     for (const owner of kernel.owners()) if (ending.includes(kernel.status(owner))) return true;
     return false;
+  }
+}
+
+/** Looks at every file. What others hold for too long is waited for again at the next look. */
+function writeBackInTime(attachment: Attachment, now: number, serve: () => void): void {
+  try {
+    attachment.sync.run(lookAround(attachment, now, serve));
+  } catch (error) {
+    if ((error as PinfoldError).code !== 'ERR_PINFOLD_TIMEOUT') throw error;
   }
 }
 
@@ -82,7 +97,7 @@ function* lookAround(attachment: Attachment, now: number, serve: () => void): Pr
     const file = id as FileId;
     if (kernel.fileWord(file, L.FILE_REFS) < 0) continue;
     if (kernel.control.nextDirtyGroup(file, 0) < 0 && kernel.control.needsFlush(file) === 0) continue;
-    if (((now - kernel.fileWord(file, L.FILE_RETRY_AT)) | 0) < 0) continue;
+    if (isResting(attachment, file, now)) continue;
     if (!attachment.references.retain(file)) continue;
     try {
       yield* visit(attachment, file, now, all ? undefined : expired, flushAll, serve);

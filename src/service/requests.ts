@@ -1,15 +1,14 @@
 // What service threads do for others: take a request, run its protocol in place, answer.
 import { constants } from 'node:os';
 import type { Attachment } from '../attachment';
-import type { PinfoldError } from '../errors';
 import type { FileId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { type Answer, type Protocol, requestKind, type ServiceClass } from '../protocol/effects';
+import { statusOf } from '../protocol/failure';
 import { fill, makeRoom } from '../protocol/fill';
 import { fsyncRound } from '../protocol/fsync';
 import { cleanForWriter } from '../protocol/throttle';
-import { truncate } from '../protocol/truncate';
-import { errnoOf } from '../store/file';
+import { truncateForCaller } from '../protocol/truncate';
 
 /** What only the file worker can do. */
 export interface Opener {
@@ -38,18 +37,12 @@ export function serveAll(
     try {
       answer = serve(attachment, kind, file as FileId, a, b, opener);
     } catch (error) {
-      answer = [errnoFor(error), 0, 0, 0];
+      answer = [statusOf(error), 0, 0, 0];
     }
     kernel.control.answer(owner, slot, ...answer);
     next = (owner + 1) % geometry.rows;
   }
   return next;
-}
-
-/** What a service thread could not wait for any longer is a timeout for whoever asked. */
-function errnoFor(error: unknown): number {
-  const timedOut = ['ERR_PINFOLD_TIMEOUT', 'ERR_PINFOLD_UPDATE_TIMEOUT'];
-  return timedOut.includes((error as PinfoldError).code) ? constants.errno.ETIMEDOUT : -errnoOf(error);
 }
 
 function serve(
@@ -80,13 +73,9 @@ function protocolFor(
   if (kind === requestKind.fill) return fill(attachment, file, a >>> 0, b === 1);
   if (kind === requestKind.room) return makeRoom(attachment);
   if (kind === requestKind.clean) return cleanForWriter(attachment, file);
-  if (kind === requestKind.truncate) return cut(attachment, file, (a >>> 0) + b * 2 ** 32);
+  if (kind === requestKind.truncate) return truncateForCaller(attachment, file, (a >>> 0) + b * 2 ** 32);
   if (kind === requestKind.round) return fsyncRound(attachment, file, 'bounce', undefined, a);
   throw new Error(`no request has kind ${kind}`);
-}
-
-function* cut(attachment: Attachment, file: FileId, size: number): Protocol<Answer> {
-  return [yield* truncate(attachment, file, size, attachment.options.waitTimeoutMs), 0, 0, 0];
 }
 
 /** Sleeps until the class's bell rings or `ms` passed. */

@@ -68,7 +68,7 @@ export {
   tick,
   withdraw,
 } from './rows';
-export { abandonClaim, countUnstable, evict, fillDone, install, lookup, reclaim } from './table';
+export { abandonClaim, countUnstable, evict, fillDone, install, locate, lookup, reclaim } from './table';
 export {
   dropUndoFrames,
   hold,
@@ -79,6 +79,7 @@ export {
   updateBegin,
   updateCommit,
   updateDepth,
+  updates,
   updateOpen,
   updatePublish,
 } from './update';

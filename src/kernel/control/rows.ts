@@ -272,14 +272,14 @@ export function setLife(life: i32): void {
 
 /** Remembers this owner as the cache's creator. */
 export function beCreator(): void {
+  atomic.store<i32>(0, atomic.load<i32>(row, L.ROW_STATUS), L.HEADER_CREATOR_STATUS); // who sees the row compares it with this
   atomic.store<i32>(0, me, L.HEADER_CREATOR);
-  atomic.store<i32>(0, atomic.load<i32>(row, L.ROW_STATUS), L.HEADER_CREATOR_STATUS);
 }
 
-/** Lets one of all threads look for dead owners at a time, if nobody did since `before`: 1, it is this one. */
-export function lookTry(before: i32, now: i32): i32 {
+/** Lets one of all threads look for dead owners at a time, if nobody did for `gap` ms: 1, it is this one. */
+export function lookTry(gap: i32, now: i32): i32 {
   const last = atomic.load<i32>(0, L.HEADER_LOOKED);
-  if (last - before > 0) return 0;
+  if (<u32>(now - last) < <u32>gap) return 0;
   return i32(atomic.cmpxchg<i32>(0, last, now, L.HEADER_LOOKED) == last);
 }
 
@@ -288,11 +288,11 @@ export function startAgain(id: i32, now: i32): void {
   atomic.store<i32>(rowAt(id), now - 0x40000000, L.ROW_STARTED);
 }
 
-/** Lets one of all threads start a service thread for row `id`, if nobody did since `before`: 1, it is this one. */
-export function startTry(id: i32, before: i32, now: i32): i32 {
+/** Lets one of all threads start a service thread for row `id`, if nobody did for `gap` ms: 1, it is this one. */
+export function startTry(id: i32, gap: i32, now: i32): i32 {
   const at = rowAt(id);
   const last = atomic.load<i32>(at, L.ROW_STARTED);
-  if (last - before > 0) return 0;
+  if (<u32>(now - last) < <u32>gap) return 0;
   return i32(atomic.cmpxchg<i32>(at, last, now, L.ROW_STARTED) == last);
 }
 

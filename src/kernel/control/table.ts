@@ -52,6 +52,18 @@ export function lookup(file: i32, index: i32): i32 {
   return find(bucketAt(hash), hash, file, index);
 }
 
+/** As `lookup`, but a miss is true: the bucket stood still during the walk. */
+export function locate(file: i32, index: i32): i32 {
+  const hash = hashOf(file, index);
+  const bucket = bucketAt(hash);
+  while (true) {
+    const seq = atomic.load<i32>(bucket, L.BUCKET_SEQ);
+    if (seq & 1) continue;
+    const frame = find(bucket, hash, file, index);
+    if (frame >= 0 || atomic.load<i32>(bucket, L.BUCKET_SEQ) == seq) return frame;
+  }
+}
+
 /**
  * Gives the frame that this owner has claimed the identity (file, index), in the table, still CLAIMED: whoever looks
  * the page up from now on waits for this fill. EXISTS if the page has a frame: the claim stays, detached.

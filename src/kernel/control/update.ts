@@ -35,6 +35,15 @@ export function updateDepth(): i32 {
   return depth;
 }
 
+/** Whether this thread has an update open on the frame's page. FRAME_UPDATER may still name the updater before this one. */
+export function updates(frame: i32): i32 {
+  for (let level = 0; level < depth; level++) {
+    const slot = load<i32>(entryAt(level), L.UPDATE_SLOT) - 1;
+    if (load<i32>(row + (<usize>slot << 2), L.ROW_PINS) >>> 2 == frame) return 1;
+  }
+  return 0;
+}
+
 /**
  * Makes the claimed, detached frame the undo frame of `level`: it stays CLAIMED, and out of everyone's reach, until
  * `dropUndoFrames`.
@@ -132,7 +141,7 @@ export function updateBegin(slot: i32): i32 {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
     if (s & L.ORPHAN) return L.GONE;
     if (s & (L.UPDATING | L.HOLD)) {
-      if (s & L.UPDATING && atomic.load<i32>(at, L.FRAME_UPDATER) >>> 3 == me + 1) return L.REENTRANT;
+      if (updates(frame)) return L.REENTRANT;
       out(0, frame);
       return L.BUSY;
     }
