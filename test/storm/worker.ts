@@ -618,9 +618,22 @@ async function inherit(): Promise<void> {
   while (pinned().length > 0 && performance.now() < end) await pause(5);
   for (const { index } of pinned()) pages.delete(index); // by others too, who store nothing, but then nothing is known
   for (const page of pages) {
-    const block = opened.get(file)!.viewSync(page, (bytes) => blockOf(bytes.subarray(DEVICE.offset)));
+    const block = throughFaults(() =>
+      opened.get(file)!.viewSync(page, (bytes) => blockOf(bytes.subarray(DEVICE.offset))),
+    );
     if (block < -1) throw new Violation(`page ${page}: a device's block is there in part`);
     settled.set(page, { block });
+  }
+}
+
+/** Does a call that has to come through, though the store may be made to fail now and then. */
+function throughFaults<T>(call: () => T): T {
+  for (;;) {
+    try {
+      return call();
+    } catch (error) {
+      if (!faults || codeOf(error) !== 'ERR_PINFOLD_IO') throw error;
+    }
   }
 }
 
@@ -662,9 +675,8 @@ async function live(): Promise<void> {
     const page = random.below(kinds.devices.pages);
     if (ownerOf(page, slots) === slot) {
       board.setDevicePage(slot, 0, page);
-      transfer(opened.get(kinds.devices)!.pinSync(page, 'write').bytes, random.below(devices.blocks)).catch(
-        () => {},
-      );
+      const { bytes } = throughFaults(() => opened.get(kinds.devices)!.pinSync(page, 'write'));
+      transfer(bytes, random.below(devices.blocks)).catch(() => {});
     }
   }
   if (data.end === 'exit') process.exit();
