@@ -361,11 +361,16 @@ export class CachedFile {
         continue;
       }
       copyOut(this.#bytes.of(frame), from, target, done, n);
-      if (control.viewClose() === 1) return n;
+      if (control.viewClose() === 1) return this.#within(position, n);
     }
     const slot = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, 'read'));
     copyOut(this.#copyPinned(slot), from, target, done, n);
-    return n;
+    return this.#within(position, n);
+  }
+
+  /** How many of `n` bytes just copied are in the file: a truncate publishes its size before it zeroes what is behind. */
+  #within(position: number, n: number): number {
+    return Math.max(0, Math.min(n, this.#attachment.kernel.size(this.#id) - position));
   }
 
   /**
@@ -375,11 +380,10 @@ export class CachedFile {
   writeSync(source: Uint8Array, position: number): number {
     this.#checkWrite(source, position);
     const total = source.length;
-    if (total > 0) this.#zeroGapSync(position);
     for (let done = 0; done < total; ) {
       const { index, range } = this.#partOf(total, done, position + done);
       const at = done;
-      done += this.#extendingSync(index, range, (frame) =>
+      done += this.#extendingSync(index, range, position + at, (frame) =>
         this.#writePart(frame, range, source, at, position + at),
       );
     }
@@ -390,12 +394,14 @@ export class CachedFile {
   async write(source: Uint8Array, position: number): Promise<number> {
     this.#checkWrite(source, position);
     const total = source.length;
-    if (total > 0) await this.#zeroGap(position);
     for (let done = 0; done < total; ) {
       const { index, range } = this.#partOf(total, done, position + done);
       const at = done;
-      done += await this.#begin(index, range, (frame) =>
-        this.#writePart(frame, range, source, at, position + at),
+      done += await this.#begin(
+        index,
+        range,
+        (frame) => this.#writePart(frame, range, source, at, position + at),
+        position + at,
       );
     }
     return total;
@@ -413,9 +419,8 @@ export class CachedFile {
       this.#attachment.sync.run(this.#cut(size));
       return;
     }
-    this.#zeroGapSync(size);
     const { index, range } = this.#partOf(1, 0, size - 1);
-    this.#extendingSync(index, range, (frame) => this.#change(frame, range, size, () => 0));
+    this.#extendingSync(index, range, size, (frame) => this.#change(frame, range, size, () => 0));
   }
 
   /** As `truncateSync`; the work is done by a service thread. */
@@ -425,9 +430,8 @@ export class CachedFile {
       await this.#run(this.#cut(size));
       return;
     }
-    await this.#zeroGap(size);
     const { index, range } = this.#partOf(1, 0, size - 1);
-    await this.#begin(index, range, (frame) => this.#change(frame, range, size, () => 0));
+    await this.#begin(index, range, (frame) => this.#change(frame, range, size, () => 0), size);
   }
 
   #cut(size: number): Protocol<void> {
@@ -453,7 +457,7 @@ export class CachedFile {
   #zeroGapSync(position: number): void {
     const tail = this.#tailBefore(position);
     if (tail === undefined) return;
-    this.#extendingSync(tail, this.#namedRange, (frame) => this.#zeroTail(frame, tail, position));
+    this.#extendingSync(tail, this.#namedRange, 0, (frame) => this.#zeroTail(frame, tail, position));
   }
 
   async #zeroGap(position: number): Promise<void> {
@@ -513,11 +517,20 @@ export class CachedFile {
     });
   }
 
-  /** Does an update that may extend the file, in place: again, if a truncate came between. */
-  #extendingSync(index: number, range: CheckedRange, work: (frame: FrameId) => number): number {
+  /**
+   * Does an update that may extend the file, in place: again, if a truncate came between. The gap before `from`, if the
+   * file ends before it, is zeroed first, and looked for again under UPDATING: from then on a truncate is noticed.
+   */
+  #extendingSync(index: number, range: CheckedRange, from: number, work: (frame: FrameId) => number): number {
     for (;;) {
+      this.#zeroGapSync(from);
       if (++this.#sinceLook >= this.#lookEvery) this.#paceSync();
-      const result = work(this.#beginSync(index, range));
+      const frame = this.#beginSync(index, range);
+      if (this.#tailBefore(from) !== undefined) {
+        this.#control.updateAbort();
+        continue;
+      }
+      const result = work(frame);
       if (result !== REFUSED) return result;
       this.#attachment.sync.run(waitForCut(this.#attachment, this.#id, this.#patienceForCut()));
     }
@@ -597,16 +610,24 @@ export class CachedFile {
     return attachment.kernel.frameOfUpdate(level);
   }
 
-  /** Begins an update on an event loop and does `work` at once: UPDATING spans no turn of it, not even a microtask. */
-  async #begin<T>(index: number, range: CheckedRange, work: (frame: FrameId) => T): Promise<T> {
+  /**
+   * Begins an update on an event loop and does `work` at once: UPDATING spans no turn of it, not even a microtask. `from`:
+   * as for `#extendingSync`.
+   */
+  async #begin<T>(index: number, range: CheckedRange, work: (frame: FrameId) => T, from = 0): Promise<T> {
     const attachment = this.#attachment;
     const end = performance.now() + range.timeout;
     for (;;) {
+      if (this.#tailBefore(from) !== undefined) await this.#zeroGap(from);
       if (++this.#sinceLook >= this.#lookEvery) await this.#pace();
       const slot = await this.#run(prepareUpdate(attachment, this.#id, index, range.extends));
       const status = this.#control.updateBegin(slot);
       if (status >= 0) {
         this.#checkBegun(index, range);
+        if (this.#tailBefore(from) !== undefined) {
+          this.#control.updateAbort();
+          continue;
+        }
         const result = work(attachment.kernel.frameOfUpdate(status));
         if (!range.extends || result !== REFUSED) return result;
         await this.#run(waitForCut(attachment, this.#id, this.#patienceForCut()));

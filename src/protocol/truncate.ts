@@ -22,8 +22,15 @@ import { waitForWriteback } from './writeback';
 const low = (bytes: number) => bytes | 0;
 const high = (bytes: number) => Math.floor(bytes / 2 ** 32);
 
-/** Cuts the file to `size` bytes, if it has more: 0, or the errno of the system's refusal. */
-export function* truncate(pool: Pool, file: FileId, size: number, timeoutMs: number): Protocol<number> {
+/** What a truncate comes to if somebody updates the page that would be the last. */
+const TAIL_BUSY = -1;
+
+/**
+ * Cuts the file to `size` bytes, if it has more: 0, or the errno of the system's refusal. TAIL_BUSY: to be tried again
+ * after an update of the new last page. That is not waited for here: it takes as long as a user's function does, and
+ * meanwhile neither the cut lock may be held nor a service thread be kept from what others have asked for.
+ */
+function* truncate(pool: Pool, file: FileId, size: number): Protocol<number> {
   const { kernel, geometry } = pool;
   const { control } = kernel;
   const fileAt = kernel.fileAt(file);
@@ -42,10 +49,11 @@ export function* truncate(pool: Pool, file: FileId, size: number, timeoutMs: num
       return 0;
     }
     if (size % geometry.pageSize !== 0) {
-      tail = 1 + (yield* beginUpdate(pool, file, Math.floor(size / geometry.pageSize), timeoutMs, false));
+      tail = 1 + (yield* beginUpdate(pool, file, Math.floor(size / geometry.pageSize), 0, false));
     }
   } catch (error) {
     control.cutEnd(file, kernel.owner);
+    if ((error as PinfoldError).code === 'ERR_PINFOLD_UPDATE_TIMEOUT') return TAIL_BUSY;
     throw error;
   }
   // 2. The new size is published.
@@ -141,21 +149,15 @@ export function* recoverCut(pool: Pool, owner: OwnerId): Protocol<void> {
   else kernel.control.cutEnd(file, owner);
 }
 
-/** An answer's status: somebody updates the last page, or cuts the file. The caller waits for that, not the service thread. */
-const BUSY = -50;
-
-/** Cuts the file for a caller who must not block: [0], [errno] or [BUSY]. It waits for I/O only. */
-export function* truncateForCaller(pool: Pool, file: FileId, size: number): Protocol<Answer> {
-  if (pool.kernel.fileWord(file, L.FILE_CUT_LOCK) !== 0) return [BUSY, 0, 0, 0];
-  try {
-    return [yield* truncate(pool, file, size, 0), 0, 0, 0];
-  } catch (error) {
-    if ((error as PinfoldError).code === 'ERR_PINFOLD_UPDATE_TIMEOUT') return [BUSY, 0, 0, 0];
-    throw error;
-  }
+/** `truncate` for a request. */
+export function* cut(pool: Pool, file: FileId, size: number): Protocol<Answer> {
+  return [yield* truncate(pool, file, size), 0, 0, 0];
 }
 
-/** Has the file cut, by a flusher if the driver must not block. Throws what went wrong. */
+/**
+ * Has the file cut, by a flusher if the driver must not block. Waits here for updates of the new last page. Throws what
+ * went wrong.
+ */
 export function* truncateByService(
   pool: Pool,
   file: FileId,
@@ -165,35 +167,14 @@ export function* truncateByService(
 ): Protocol<void> {
   const service = serviceClass.flushers;
   const request = { service, kind: requestKind.truncate, file, a: low(size), b: high(size) };
+  const index = Math.floor(size / pool.geometry.pageSize);
   const end = performance.now() + timeoutMs;
   const what = `'${path}' could not be cut to ${size} bytes`;
   for (;;) {
-    const [status] = yield* ask(request, function* (): Protocol<Answer> {
-      return [yield* truncate(pool, file, size, timeoutMs), 0, 0, 0];
-    });
+    const [status] = yield* ask(request, () => cut(pool, file, size));
     if (status === 0) return;
-    if (status !== BUSY) throw failureOf(status, what) ?? ioError(what, status, 'ftruncate', path);
-    yield* waitForTurn(pool, file, size, end, timeoutMs);
+    if (status !== TAIL_BUSY) throw failureOf(status, what) ?? ioError(what, status, 'ftruncate', path);
+    const frame = pool.kernel.control.locate(file, index | 0);
+    if (frame >= 0) yield* waitForUpdate(pool, frame, index, end, timeoutMs);
   }
-}
-
-/** Waits until nobody cuts the file any more, or updates its new last page. */
-function* waitForTurn(
-  pool: Pool,
-  file: FileId,
-  size: number,
-  end: number,
-  timeoutMs: number,
-): Protocol<void> {
-  const { kernel, geometry } = pool;
-  const fileAt = kernel.fileAt(file);
-  const seq = kernel.load(fileAt + L.FILE_WAKE);
-  if (kernel.load(fileAt + L.FILE_CUT_LOCK) !== 0) {
-    const patience = new Patience(pool, 'another truncate of the file');
-    yield* patience.wait(fileAt + L.FILE_WAKE, seq, () => kernel.load(fileAt + L.FILE_CUT_LOCK));
-    return;
-  }
-  const index = Math.floor(size / geometry.pageSize);
-  const frame = kernel.control.locate(file, index | 0);
-  if (frame >= 0) yield* waitForUpdate(pool, frame, index, end, timeoutMs);
 }

@@ -8,7 +8,7 @@ import { statusOf } from '../protocol/failure';
 import { fill, makeRoom } from '../protocol/fill';
 import { fsyncRound } from '../protocol/fsync';
 import { cleanForWriter } from '../protocol/throttle';
-import { truncateForCaller } from '../protocol/truncate';
+import { cut } from '../protocol/truncate';
 
 /** What only the file worker can do. */
 export interface Opener {
@@ -73,7 +73,7 @@ function protocolFor(
   if (kind === requestKind.fill) return fill(attachment, file, a >>> 0, b === 1);
   if (kind === requestKind.room) return makeRoom(attachment);
   if (kind === requestKind.clean) return cleanForWriter(attachment, file);
-  if (kind === requestKind.truncate) return truncateForCaller(attachment, file, (a >>> 0) + b * 2 ** 32);
+  if (kind === requestKind.truncate) return cut(attachment, file, (a >>> 0) + b * 2 ** 32);
   if (kind === requestKind.round) return fsyncRound(attachment, file, 'bounce', undefined, a);
   throw new Error(`no request has kind ${kind}`);
 }
