@@ -224,7 +224,7 @@ export class CachedFile {
     const { kernel, sync } = this.#attachment;
     const frame = kernel.out(0) as FrameId; // before any other call: each has results of its own
     this.#checkIndex(index);
-    if (status === L.MISS) sync.run(bringInMissed(this.#attachment, this.#id, index, false));
+    if (status === L.MISS) sync.run(bringInMissed(this.#attachment, this.#id, index));
     else if (status === L.BUSY) {
       if (kernel.control.updates(frame) === 1) throw reentrant('view', index);
       sync.run(waitForClaim(this.#attachment, frame));
@@ -311,7 +311,7 @@ export class CachedFile {
       try {
         slot = await this.#run(acquire(this.#attachment, this.#id, index, 'read'));
       } catch (error) {
-        if (this.#isPastEnd(error, position + done)) return done;
+        if (isPastEnd(error)) return done;
         throw error;
       }
       try {
@@ -337,12 +337,6 @@ export class CachedFile {
     return length;
   }
 
-  /** Whether a page of a read could not be had because a truncate has made the file end before it. */
-  #isPastEnd(error: unknown, position: number): boolean {
-    const { code } = error as PinfoldError;
-    return code === 'ERR_PINFOLD_RANGE' && position >= this.#attachment.kernel.size(this.#id);
-  }
-
   /** Copies what one page has of the range: the bytes copied; 0 if a truncate has made the file end before them. */
   #readPage(target: Uint8Array, done: number, length: number, position: number): number {
     const index = Math.floor(position / this.pageSize);
@@ -355,7 +349,7 @@ export class CachedFile {
         try {
           this.#viewMissed(index, frame);
         } catch (error) {
-          if (this.#isPastEnd(error, position)) return 0;
+          if (isPastEnd(error)) return 0;
           throw error;
         }
         continue;
@@ -766,7 +760,7 @@ export class CachedFile {
     const pages = this.#absent(index, count);
     const work = async () => {
       for (let page = pages.next(); !page.done; page = pages.next()) {
-        await this.#run(bringIn(this.#attachment, this.#id, page.value, false));
+        await this.#run(bringIn(this.#attachment, this.#id, page.value));
       }
     };
     await Promise.all(Array.from({ length: PREFETCH_WIDTH }, work));
@@ -775,7 +769,7 @@ export class CachedFile {
   /** As `prefetch`, in place. */
   prefetchSync(index: number, count: number): void {
     for (const page of this.#absent(index, count)) {
-      this.#attachment.sync.run(bringIn(this.#attachment, this.#id, page, false));
+      this.#attachment.sync.run(bringIn(this.#attachment, this.#id, page));
     }
   }
 
@@ -994,6 +988,9 @@ function checkPosition(position: unknown): asserts position is number {
     );
   }
 }
+
+/** Whether a page of a read could not be had because a truncate has made the file end before it. */
+const isPastEnd = (error: unknown) => (error as PinfoldError).code === 'ERR_PINFOLD_RANGE';
 
 /** Page indexes are 32-bit. Before it is a number, `>>>` must not be asked: it throws over a BigInt. */
 const isPageIndex = (index: unknown): index is number => typeof index === 'number' && index >>> 0 === index;

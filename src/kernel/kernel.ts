@@ -59,7 +59,6 @@ export interface Control {
   viewOpen(file: FileId, index: number): FrameId;
   viewClose(): number;
   lookup(file: FileId, index: number): FrameId;
-  locate(file: FileId, index: number): FrameId;
   prepareWait(frame: FrameId, mask: number): number;
   reclaim(enough: number): FrameId;
   evict(frame: FrameId): number;

@@ -187,29 +187,25 @@ function closed(): PinfoldError {
   return pinfoldError('ERR_PINFOLD_CLOSED', 'the cache is closed: its creator has closed it');
 }
 
-/** Has the page brought in, here or by the file worker. Throws what went wrong. */
-export function* bringIn(pool: Pool, file: FileId, index: number, extending: boolean): Protocol<void> {
-  const request = {
-    service: serviceClass.files,
-    kind: requestKind.fill,
-    file,
-    a: index | 0,
-    b: extending ? 1 : 0,
-  } as const;
+/** Has the page brought in, here or by the file worker: false if it is past the end. Throws what went wrong. */
+export function* bringIn(pool: Pool, file: FileId, index: number, extending = false): Protocol<boolean> {
+  const b = extending ? 1 : 0;
+  const request = { service: serviceClass.files, kind: requestKind.fill, file, a: index | 0, b } as const;
   if (pool.kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) {
     throw closed();
   }
   const [status, what] = yield* ask(request, () => fill(pool, file, index, extending));
   if (status === CLOSED) throw closed();
-  if (status === BEYOND) {
-    throw rangeError('ERR_PINFOLD_RANGE', `page ${index} is past the end of the file, which was truncated`);
-  }
+  if (status === BEYOND) return false;
   if (status !== 0) throw fillError(pool, index, status, what);
+  return true;
 }
 
-/** As `bringIn`, for a lookup that missed and will be made again. */
-export function* bringInMissed(pool: Pool, file: FileId, index: number, extending: boolean): Protocol<void> {
-  yield* bringIn(pool, file, index, extending);
+/** As `bringIn`, for a lookup that missed and will be made again. Throws ERR_PINFOLD_RANGE. */
+export function* bringInMissed(pool: Pool, file: FileId, index: number, extending = false): Protocol<void> {
+  if (!(yield* bringIn(pool, file, index, extending))) {
+    throw rangeError('ERR_PINFOLD_RANGE', `page index ${index}: a truncate has made the file end before it`);
+  }
   pool.kernel.control.countMiss();
 }
 

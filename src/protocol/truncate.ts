@@ -49,7 +49,7 @@ function* truncate(pool: Pool, file: FileId, size: number): Protocol<number> {
       return 0;
     }
     if (size % geometry.pageSize !== 0) {
-      tail = 1 + (yield* beginUpdate(pool, file, Math.floor(size / geometry.pageSize), 0, false));
+      tail = 1 + (yield* beginUpdate(pool, file, Math.floor(size / geometry.pageSize), 0));
     }
   } catch (error) {
     control.cutEnd(file, kernel.owner);
@@ -97,7 +97,7 @@ function* pagesFrom(
   const pages = Math.ceil(end / geometry.pageSize);
   if (pages - first < geometry.frames) {
     for (let index = first; index < pages; index++) {
-      const frame = control.locate(file, index | 0);
+      const frame = control.lookup(file, index | 0);
       if (frame >= 0) yield { frame, index };
     }
     return;
@@ -174,7 +174,7 @@ export function* truncateByService(
     const [status] = yield* ask(request, () => cut(pool, file, size));
     if (status === 0) return;
     if (status !== TAIL_BUSY) throw failureOf(status, what) ?? ioError(what, status, 'ftruncate', path);
-    const frame = pool.kernel.control.locate(file, index | 0);
+    const frame = pool.kernel.control.lookup(file, index | 0);
     if (frame >= 0) yield* waitForUpdate(pool, frame, index, end, timeoutMs);
   }
 }

@@ -57,7 +57,7 @@ export function* beginUpdate(
   file: FileId,
   index: number,
   timeoutMs: number,
-  extending: boolean,
+  extending = false,
 ): Protocol<number> {
   const { kernel } = pool;
   const end = performance.now() + timeoutMs;

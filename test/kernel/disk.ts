@@ -15,6 +15,9 @@ export class Disk {
   #pending = new Set<number>();
   failNextWrites = 0;
   failNextFlushes = 0;
+  failNextResizes = 0;
+  /** The file's length in bytes, as the system knows it now. */
+  length = 0;
 
   constructor(pageSize: number) {
     this.pageSize = pageSize;
@@ -29,6 +32,21 @@ export class Disk {
     return bytes.length;
   }
 
+  /** What is behind the new end is gone for good: a later extension shows zeros. */
+  resize(size: number): number {
+    if (this.failNextResizes > 0) {
+      this.failNextResizes--;
+      return -EIO;
+    }
+    for (const [index, page] of this.current) {
+      const keep = size - index * this.pageSize;
+      if (keep <= 0) this.current.delete(index);
+      else if (keep < page.length) this.current.set(index, page.slice(0, keep));
+    }
+    this.length = size;
+    return 0;
+  }
+
   write(bytes: Uint8Array, position: number): number {
     if (this.failNextWrites > 0) {
       this.failNextWrites--;
@@ -39,12 +57,16 @@ export class Disk {
       this.current.set(index, bytes.slice(at, at + this.pageSize));
       this.#pending.add(index);
     }
+    this.length = Math.max(this.length, position + bytes.length);
     return bytes.length;
   }
 
   /** Begins a flush; the answer ends it. The least that a system promises: what is written meanwhile is not covered. */
   flush(): () => number {
-    const covered = [...this.#pending].map((index) => [index, this.current.get(index)!] as const);
+    const covered = [...this.#pending].flatMap((index) => {
+      const bytes = this.current.get(index);
+      return bytes ? [[index, bytes] as const] : [];
+    });
     return () => {
       if (this.failNextFlushes > 0) {
         this.failNextFlushes--;
@@ -103,6 +125,7 @@ export class Task<T> {
     if (this.#result === undefined && this.#ended === undefined) {
       if (effect.kind === 'read') this.#result = this.#disk.read(effect.bytes, effect.position);
       else if (effect.kind === 'write') this.#result = this.#disk.write(effect.bytes, effect.position);
+      else if (effect.kind === 'resize') this.#result = this.#disk.resize(effect.size);
       else if (effect.kind === 'flush') this.#ended = this.#disk.flush();
       else if (effect.kind === 'ask') throw new Error('run it through inPlace');
       else this.#go(0);

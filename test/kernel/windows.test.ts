@@ -1,14 +1,14 @@
 // Interleavings inside single kernel calls. The kernel is compiled with gates: a thread stands at one while this thread
-// does something else. Each is a window in which a dirty page once could get lost from every scan.
+// does something else. Each is a window in which a page once could get lost: from every scan, or from a lookup.
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import type { FileId, FrameId } from '../../src/kernel/kernel.ts';
+import type { FileId, FrameId, PinSlot } from '../../src/kernel/kernel.ts';
 import * as L from '../../src/kernel/layout.ts';
 import { compileControl } from './compile.ts';
 import { dirty, flushNow, install, Memory, SWEEP_ALL, scan, type Thread, writeBackFrame } from './pool.ts';
 
 /** Gates in the part of the memory that is never used: a word that shuts it, a word that tells of who stands there. */
-const GATES = [64, 72, 80];
+const GATES = [64, 72, 80, 88];
 const gate = (n: number) =>
   `atomic.store<i32>(0, 1, ${GATES[n]! + 4}); while (atomic.load<i32>(0, ${GATES[n]}) != 0) {}`;
 const WAIT_MS = 10_000;
@@ -19,11 +19,13 @@ let memory: Memory;
 
 beforeAll(async () => {
   const clear = 'atomic.and<i32>(dirtyWordAt(frame), ~bit, L.DIRTY_BITS);';
+  const follow = 'link = atomic.load<i32>(at, L.FRAME_LINK);';
   const forget = 'if (mine == 0) forget(file, group, seen, epoch);';
   module = new WebAssembly.Module(
     (await compileControl([
       { file: 'writeback.ts', from: clear, to: `${gate(0)}\n${clear}\n${gate(1)}` },
       { file: 'dirty.ts', from: forget, to: `if (mine == 0) { ${gate(2)} }\n${forget}` },
+      { file: 'table.ts', from: follow, to: `${gate(3)}\n${follow}` },
     ])) as BufferSource,
   );
 });
@@ -105,4 +107,42 @@ test('a frame with a stale bit gets a page while a scanner is about to forget it
   open(2);
   expect(await scanned).toBe(0);
   expect(scan(thread, file)).toEqual([frame]);
+});
+
+test('a lookup stands at a page of a chain that is reclaimed meanwhile: it finds the page behind it all the same', async () => {
+  const { thread, file } = setUp();
+  const { kernel, control } = thread;
+  const mask = 2 ** kernel.load(L.HEADER_FRAME_BITS) - 1;
+  const bucket = kernel.load(L.HEADER_AT_BUCKETS) - L.BUCKET_BIAS; // the first
+  const headOfChain = () => kernel.load(bucket + L.BUCKET_OVERFLOW) - 1;
+  const inBucket = (frame: number) =>
+    headOfChain() === frame ||
+    Array.from(
+      { length: L.ENTRIES },
+      (_, n) => kernel.load(bucket + L.BUCKET_ENTRIES + n * 4) & mask,
+    ).includes(frame + 1);
+  // Nothing but pages of that bucket, two more than it has entries: two in its chain, the last one first.
+  // Pinned, so that no sweep takes them.
+  const kept: { index: number; frame: FrameId; slot: PinSlot }[] = [];
+  for (let index = 0; kept.length < L.ENTRIES + 2; index++) {
+    const frame = install(thread, file, index) as FrameId;
+    if (inBucket(frame)) kept.push({ index, frame, slot: control.pin(file, index) });
+    else control.evict(frame);
+  }
+  const [behind, head] = kept.slice(-2) as [(typeof kept)[0], (typeof kept)[0]];
+  expect(headOfChain()).toBe(head.frame);
+  const found = elsewhere('lookup', file, behind.index);
+  await arrived(3);
+  control.unpin(head.slot, 0);
+  expect(control.evict(head.frame)).toBe(1);
+  // Its frame gets another page, in another bucket.
+  const other = memory.file(2 ** 30);
+  for (let n = 0; ; n++) {
+    const frame = install(thread, other, n) as FrameId;
+    if (frame === head.frame && !inBucket(frame)) break;
+    if (frame === head.frame) control.evict(frame);
+  }
+  expect(control.lookup(file, behind.index)).toBe(behind.frame);
+  open(3);
+  expect(await found).toBe(behind.frame);
 });

@@ -182,7 +182,8 @@ function* leftovers(kernel: Kernel, frames: Frame[]): Generator<string> {
     // What the last owner of a free row had asked for is forgotten when it gets its next.
     const free = kernel.status(row) === L.ROW_FREE;
     const asked = free ? [] : (['ROW_PENDING', 'ROW_PENDING_FILES'] as const);
-    for (const field of ['ROW_CLAIM', 'ROW_ROUND', 'ROW_FLUSH', ...asked] as const) {
+    const held = ['ROW_CLAIM', 'ROW_ROUND', 'ROW_FLUSH', 'ROW_CUT', 'ROW_CUT_TAIL'] as const;
+    for (const field of [...held, ...asked] as const) {
       const value = kernel.rowWord(row, L[field]);
       if (value !== 0) yield `row ${row}: ${field} is ${value}`;
     }
@@ -201,11 +202,11 @@ function* leftovers(kernel: Kernel, frames: Frame[]): Generator<string> {
   }
   for (let n = 0; n < kernel.load(L.HEADER_FILES); n++) {
     const file = n as FileId;
-    for (const field of ['FILE_FLUSH_LOCK', 'FILE_ROUND_LEADER'] as const) {
+    for (const field of ['FILE_FLUSH_LOCK', 'FILE_ROUND_LEADER', 'FILE_CUT_LOCK'] as const) {
       const value = kernel.fileWord(file, L[field]);
       if (value !== 0) yield `file ${file}: ${field} is ${value}`;
     }
-    for (const field of ['FILE_FAIL_SEQ', 'FILE_CLEAR_SEQ', 'FILE_SIZE_SEQ'] as const) {
+    for (const field of ['FILE_FAIL_SEQ', 'FILE_CLEAR_SEQ', 'FILE_SIZE_SEQ', 'FILE_CUT_SEQ'] as const) {
       if (kernel.fileWord(file, L[field]) & 1) yield `file ${file}: ${field} is odd`;
     }
     const resident = frames.filter((frame) => frame.file === file).length;
@@ -218,6 +219,8 @@ function* leftovers(kernel: Kernel, frames: Frame[]): Generator<string> {
     const owner = kernel.load(L.HEADER_STAGING + area * 4);
     if (owner !== 0) yield `staging area ${area} belongs to owner ${owner - 1}`;
   }
+  const orphans = kernel.load(L.HEADER_ORPHANS);
+  if (orphans !== 0) yield `HEADER_ORPHANS is ${orphans}`;
   const paths = kernel.load(L.HEADER_PATHS);
   if (paths !== 0) yield `path areas are in use: ${paths}`;
 }

@@ -68,7 +68,7 @@ export {
   tick,
   withdraw,
 } from './rows';
-export { abandonClaim, countUnstable, evict, fillDone, install, locate, lookup, reclaim } from './table';
+export { abandonClaim, countUnstable, evict, fillDone, install, lookup, reclaim } from './table';
 export {
   dropUndoFrames,
   hold,

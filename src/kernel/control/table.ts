@@ -46,21 +46,17 @@ function findInChain(bucket: usize, file: i32, index: i32): i32 {
   return L.MISS;
 }
 
-/** The frame that holds the page, a candidate, or MISS. Takes nothing. */
+/**
+ * The frame that holds the page, a candidate, or MISS. Takes nothing. A miss is told only if the bucket stood still: a page
+ * of its chain may be reclaimed under the walk, and a truncate must find what is behind it.
+ */
 export function lookup(file: i32, index: i32): i32 {
-  const hash = hashOf(file, index);
-  return find(bucketAt(hash), hash, file, index);
-}
-
-/** As `lookup`, but a miss is true: the bucket stood still during the walk. */
-export function locate(file: i32, index: i32): i32 {
   const hash = hashOf(file, index);
   const bucket = bucketAt(hash);
   while (true) {
     const seq = atomic.load<i32>(bucket, L.BUCKET_SEQ);
-    if (seq & 1) continue;
     const frame = find(bucket, hash, file, index);
-    if (frame >= 0 || atomic.load<i32>(bucket, L.BUCKET_SEQ) == seq) return frame;
+    if (frame >= 0 || ((seq & 1) == 0 && atomic.load<i32>(bucket, L.BUCKET_SEQ) == seq)) return frame;
   }
 }
 
