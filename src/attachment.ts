@@ -1,11 +1,12 @@
 // One thread's attachment to a cache: what every layer above needs of the handle.
 import { threadId } from 'node:worker_threads';
-import { lifeError, SyncDriver } from './driver/sync';
+import { SyncDriver } from './driver/sync';
 import { pinfoldError, show, typeError } from './errors';
 import { FILE_WORKER_ROWS, type Geometry } from './kernel/geometry';
 import { Kernel, type OwnerId, PageBytes } from './kernel/kernel';
 import * as L from './kernel/layout';
 import { References } from './kernel/references';
+import { lifeError } from './life';
 import { deadOwners, isCreatorAlive, osThread } from './liveness';
 import type { CheckedOptions } from './options';
 import { type Pool, serviceClass } from './protocol/effects';

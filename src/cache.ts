@@ -6,18 +6,17 @@ import controlWasm from '../build/kernel/control.wasm';
 import { Attachment, checkHandle, type HandleParts, monotonicMs, type PageCacheHandle } from './attachment';
 import { closeDescriptors } from './descriptors';
 import { AsyncDriver } from './driver/async';
-import { lifeError } from './driver/sync';
 import { ioError, pinfoldError, show, typeError } from './errors';
 import { CachedFile, type FileContext } from './file';
 import { geometryOf, initialize } from './kernel/geometry';
 import { describeOwner, type FileId, type FrameId, type Kernel, type OwnerId } from './kernel/kernel';
 import * as L from './kernel/layout';
+import { lifeError } from './life';
 import { declareDead, isAlive } from './liveness';
 import { checkPath, openRequest } from './openRequest';
 import { type CacheOptions, checkCacheOptions, checkOpenOptions, type OpenOptions } from './options';
 import { type PageInfo, pagesOf, pathOf } from './pages';
 import { type Answer, ask, type Protocol, serviceClass } from './protocol/effects';
-import { failureOf } from './protocol/failure';
 import { fsyncByService } from './protocol/fsync';
 import { Services } from './services';
 import { type CacheStats, statsOf } from './stats';
@@ -31,6 +30,7 @@ export interface Wiring {
   readonly serviceSource: string;
   readonly storeFor: (handle: HandleParts) => Store;
   readonly faults?: Int32Array;
+  readonly blind?: boolean;
 }
 
 const shipped: Wiring = { controlWasm, serviceSource, storeFor: () => fileStore };
@@ -139,6 +139,7 @@ export class PageCache {
       created: monotonicMs(),
       guarded: !isMainThread,
       ...(wiring.faults ? { faults: wiring.faults } : {}),
+      ...(wiring.blind ? { blind: true } : {}),
     };
     const services = new Services(handle, wiring.serviceSource);
     await services.startAll();
@@ -218,8 +219,7 @@ export class PageCache {
         `'${path}' not opened: ${maxFiles} files are open, the most there may be (maxFiles)`,
       );
     }
-    const what = `'${path}' could not be opened`;
-    if (errno !== 0) throw failureOf(errno, what) ?? ioError(what, errno, 'open', path);
+    if (errno !== 0) throw ioError(`'${path}' could not be opened`, errno, 'open', path);
     const file = new CachedFile(this.#context, id as FileId, path, options);
     this.#files.add(file);
     return file;
@@ -348,8 +348,7 @@ export class PageCache {
       }
       if (errno !== 0) {
         const path = pathOf(kernel, file);
-        const what = `not closed: '${path}' could not be synced`;
-        throw failureOf(errno, what) ?? ioError(what, errno, 'fsync', path);
+        throw ioError(`not closed: '${path}' could not be synced`, errno, 'fsync', path);
       }
     }
   }

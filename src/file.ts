@@ -1,10 +1,10 @@
 import type { Attachment } from './attachment';
 import { copyOut } from './copyOut';
 import { type AsyncDriver, bounded } from './driver/async';
-import { lifeError } from './driver/sync';
 import { ioError, type PinfoldError, pinfoldError, rangeError, show, typeError } from './errors';
 import type { Control, FileId, FrameId, PageBytes, PinSlot } from './kernel/kernel';
 import * as L from './kernel/layout';
+import { lifeError } from './life';
 import {
   type CheckedRange,
   checkFsyncOptions,
@@ -17,7 +17,6 @@ import {
 import { Page } from './page';
 import { type CopyPart, copyWhole } from './protocol/copy';
 import { Patience, type Protocol, serviceClass } from './protocol/effects';
-import { failureOf } from './protocol/failure';
 import { acquire, bringIn, bringInMissed, pinError, waitForClaim } from './protocol/fill';
 import {
   fsyncByService,
@@ -856,8 +855,6 @@ export class CachedFile {
     const errors = kernel.fileWord(this.#id, L.FILE_ERROR_SEQ);
     const earlier = errors !== this.#errorsSeen;
     this.#errorsSeen = errors;
-    const failure = failureOf(errno, `fsync of '${this.path}'`);
-    if (failure !== undefined) throw failure;
     if (errno !== 0)
       throw ioError(
         `fsync of '${this.path}' failed; what it could not write is dirty still`,

@@ -55,16 +55,21 @@ export interface HarnessCache {
   heal(): void;
 }
 
-/** A cache over a store whose calls can be made to fail, by default with the kernel that asserts its invariants. */
+/**
+ * A cache over a store whose calls can be made to fail, by default with the kernel that asserts its invariants. `blind`: as
+ * where the system does not tell which threads live.
+ */
 export async function createHarness(
   options?: CacheOptions,
   kernel: 'debug' | 'release' = 'debug',
+  blind = false,
 ): Promise<HarnessCache> {
   const faults = faultPlan();
   const cache = await PageCache.createWired(options, {
     ...wiring,
     controlWasm: kernel === 'debug' ? debugWasm : controlWasm,
     faults,
+    blind,
   });
   return { cache, fail: (fault) => planFault(faults, fault), heal: () => heal(faults) };
 }

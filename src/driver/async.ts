@@ -4,8 +4,9 @@ import { pinfoldError } from '../errors';
 import type { Kernel } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import type { References } from '../kernel/references';
+import { lifeError } from '../life';
 import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
-import { lifeError } from './sync';
+import { throwFailure } from '../protocol/failure';
 
 /** A pending waitAsync can't be cancelled: it lives this long at most, then its waiters look again and re-arm, in ms. */
 const REARM_MS = 1000;
@@ -104,6 +105,7 @@ export class AsyncDriver {
           const answer = [kernel.out(0), kernel.out(1), kernel.out(2), kernel.out(3)] as const;
           // At once: the file's last handle may be closed before anybody looks at the answer.
           this.#references.collected(request, answer);
+          throwFailure(kernel, answer);
           return answer;
         }
         if (performance.now() >= end && kernel.control.withdraw(slot, service) === 1) {

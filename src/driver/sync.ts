@@ -1,24 +1,16 @@
 // The synchronous driver: performs each effect in place, sleeping in Atomics.wait.
 import { constants } from 'node:os';
-import { type PinfoldError, pinfoldError } from '../errors';
+import { pinfoldError } from '../errors';
 import { type FileId, isIdentityOf, type Kernel } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import type { References } from '../kernel/references';
+import { lifeError } from '../life';
 import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
+import { throwFailure } from '../protocol/failure';
 import type { Store } from '../store/store';
 
 /** The longest sleep between two looks around, in ms. A missed wake-up would cost this much, not for ever. */
 const SLICE_MS = 50;
-
-/** What calls end with once the cache's life is over (LIFE_CLOSED, LIFE_GONE). */
-export function lifeError(life: number): PinfoldError {
-  return life >= L.LIFE_GONE
-    ? pinfoldError(
-        'ERR_PINFOLD_OWNER_GONE',
-        'the thread that created the cache has ended, and the cache with it: create it in a thread that outlives its users',
-      )
-    : pinfoldError('ERR_PINFOLD_CLOSED', 'the cache is closed: its creator has closed it');
-}
 
 export class SyncDriver {
   readonly #kernel: Kernel;
@@ -113,6 +105,7 @@ export class SyncDriver {
       if (control.collect(slot) === 1) {
         const answer = [0, 1, 2, 3].map((word) => this.#kernel.out(word)) as unknown as Answer;
         this.#references.collected(request, answer);
+        throwFailure(this.#kernel, answer);
         return answer;
       }
       if (performance.now() >= end && control.withdraw(slot, service) === 1) {

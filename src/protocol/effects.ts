@@ -8,6 +8,7 @@ import { describeOwner, type FileId, type Kernel, type PageBytes } from '../kern
 import { OPEN_REQUEST } from '../kernel/layout';
 import type { References } from '../kernel/references';
 import type { CheckedOptions } from '../options';
+import { about } from './failure';
 
 /** What a protocol works on: one thread's view of the cache. */
 export interface Pool {
@@ -133,10 +134,11 @@ export class Patience implements Waiting {
     if (left <= 0) {
       const owner = holder() - 1;
       const whom = owner >= 0 ? `, held by ${describeOwner(this.#pool.kernel, owner)}` : '';
-      throw pinfoldError(
+      const error = pinfoldError(
         'ERR_PINFOLD_TIMEOUT',
         `waited ${this.#pool.options.waitTimeoutMs} ms for ${this.#what}${whom} (waitTimeoutMs)`,
       );
+      throw about(error, owner + 1);
     }
     yield* wait(at, seq, Math.min(left, timeoutMs));
   }

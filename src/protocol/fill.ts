@@ -3,6 +3,7 @@
 import { ioError, type PinfoldError, pinfoldError, rangeError } from '../errors';
 import type { FileId, FrameId, PinSlot } from '../kernel/kernel';
 import * as L from '../kernel/layout';
+import { lifeError } from '../life';
 import {
   type Answer,
   ask,
@@ -16,7 +17,6 @@ import {
   type Waiting,
   wait,
 } from './effects';
-import { failureOf } from './failure';
 import { flush } from './flush';
 import { clean } from './writeback';
 
@@ -163,8 +163,6 @@ function* settledSize(pool: Pool, file: FileId, position: number): Protocol<numb
 
 /** The error that a failed fill is for the caller who needs the page. */
 function fillError(pool: Pool, index: number, status: number, what: number): PinfoldError {
-  const failure = failureOf(status, `page ${index} was not brought in`);
-  if (failure !== undefined) return failure;
   if (status !== NO_ROOM && what === FOR_ROOM) {
     return ioError(
       `no frame for page ${index}: other pages could not be written to make room`,
@@ -183,19 +181,15 @@ function fillError(pool: Pool, index: number, status: number, what: number): Pin
   );
 }
 
-function closed(): PinfoldError {
-  return pinfoldError('ERR_PINFOLD_CLOSED', 'the cache is closed: its creator has closed it');
-}
-
 /** Has the page brought in, here or by the file worker: false if it is past the end. Throws what went wrong. */
 export function* bringIn(pool: Pool, file: FileId, index: number, extending = false): Protocol<boolean> {
   const b = extending ? 1 : 0;
   const request = { service: serviceClass.files, kind: requestKind.fill, file, a: index | 0, b } as const;
   if (pool.kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) {
-    throw closed();
+    throw lifeError(pool.kernel.load(L.HEADER_LIFE));
   }
   const [status, what] = yield* ask(request, () => fill(pool, file, index, extending));
-  if (status === CLOSED) throw closed();
+  if (status === CLOSED) throw lifeError(pool.kernel.load(L.HEADER_LIFE));
   if (status === BEYOND) return false;
   if (status !== 0) throw fillError(pool, index, status, what);
   return true;

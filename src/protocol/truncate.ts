@@ -15,7 +15,6 @@ import {
   requestKind,
   serviceClass,
 } from './effects';
-import { failureOf } from './failure';
 import { beginUpdate, waitForUpdate } from './update';
 import { waitForWriteback } from './writeback';
 
@@ -173,7 +172,7 @@ export function* truncateByService(
   for (;;) {
     const [status] = yield* ask(request, () => cut(pool, file, size));
     if (status === 0) return;
-    if (status !== TAIL_BUSY) throw failureOf(status, what) ?? ioError(what, status, 'ftruncate', path);
+    if (status !== TAIL_BUSY) throw ioError(what, status, 'ftruncate', path);
     const frame = pool.kernel.control.lookup(file, index | 0);
     if (frame >= 0) yield* waitForUpdate(pool, frame, index, end, timeoutMs);
   }

@@ -4,6 +4,7 @@ import { type PinfoldError, pinfoldError } from '../errors';
 import { describeOwner, type FileId, type FrameId, type PinSlot, updaterOf } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { type Pool, type Protocol, type Waiting, wait } from './effects';
+import { about } from './failure';
 import { acquire, claimForSelf } from './fill';
 
 /** Pins the page and sees to it that the next update has a frame for its before-image: the pin slot. */
@@ -42,10 +43,11 @@ export function* waitForUpdate(
   }
   const owner = updaterOf(kernel, frame);
   if (owner === undefined) return;
-  throw pinfoldError(
+  const error = pinfoldError(
     'ERR_PINFOLD_UPDATE_TIMEOUT',
     `update of page ${index} waited ${timeoutMs} ms for another update of it, by ${describeOwner(kernel, owner)}`,
   );
+  throw about(error, owner + 1);
 }
 
 /**

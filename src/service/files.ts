@@ -21,7 +21,7 @@ const IO_MS = 5000;
 /** How often a successor looks whether the file worker that it replaces is recovered, in ms. */
 const SUCCEED_MS = 2;
 
-export function runFileWorker(attachment: Attachment): void {
+export async function runFileWorker(attachment: Attachment): Promise<void> {
   const { kernel } = attachment;
   if (!succeed(attachment)) return;
   const files = new Files(attachment);
@@ -32,6 +32,7 @@ export function runFileWorker(attachment: Attachment): void {
     const bell = kernel.load(bellAt);
     turn = serveAll(attachment, serviceClass.files, turn, files);
     files.closeUnused();
+    if (files.leasesChanged()) await new Promise(setImmediate); // what they leave to the event loop would pile up
     awaitBell(attachment, serviceClass.files, bell, LOOK_MS);
   }
   awaitIo(attachment);
@@ -69,6 +70,7 @@ class Files implements Opener {
   readonly #attachment: Attachment;
   /** What tells other caches of this process that a file is taken. */
   readonly #leases = new Map<FileId, Server | undefined>();
+  #changed = false;
 
   constructor(attachment: Attachment) {
     this.#attachment = attachment;
@@ -196,6 +198,13 @@ class Files implements Opener {
     }
   }
 
+  /** Whether leases came or went since the last call. */
+  leasesChanged(): boolean {
+    const changed = this.#changed;
+    this.#changed = false;
+    return changed;
+  }
+
   closeAll(): void {
     for (const file of [...this.#leases.keys()]) this.#close(file);
   }
@@ -206,6 +215,7 @@ class Files implements Opener {
     if (write >= 0 && this.#kernel.fileWord(file, L.FILE_FLAGS) & L.FLAG_CREATED)
       this.#attachment.store.syncDirectory(write);
     closeDescriptors(this.#kernel, file);
+    this.#changed = true;
     this.#leases.get(file)?.close();
     this.#leases.delete(file);
   }
@@ -215,6 +225,7 @@ class Files implements Opener {
    * socket that nobody connects to: it is atomic, seen by all threads, and gone with the process however that ends.
    */
   #lease(file: FileId, { dev, ino }: FileIdentity): boolean {
+    this.#changed = true;
     const server = createServer();
     server.on('error', () => {});
     if (process.platform === 'linux') {

@@ -1,4 +1,4 @@
 import { faultyStore } from '../store/faulty';
 import { serveAs } from './serve';
 
-serveAs(faultyStore);
+void serveAs(faultyStore);

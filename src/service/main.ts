@@ -1,4 +1,4 @@
 import { fileStore } from '../store/file';
 import { serveAs } from './serve';
 
-serveAs(() => fileStore);
+void serveAs(() => fileStore);

@@ -37,7 +37,8 @@ export function serveAll(
     try {
       answer = serve(attachment, kind, file as FileId, a, b, opener);
     } catch (error) {
-      answer = [statusOf(error), 0, 0, 0];
+      if (!isOpen(attachment)) return next; // whoever asked sees that for himself
+      answer = [...statusOf(error), 0, 0];
     }
     kernel.control.answer(owner, slot, ...answer);
     next = (owner + 1) % geometry.rows;

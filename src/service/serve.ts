@@ -10,12 +10,12 @@ export interface ServiceData {
   readonly role: 'flusher' | 'files';
 }
 
-/** The main program of a service thread. Its event loop never turns while it serves: it works and sleeps in place. */
-export function serveAs(storeFor: (handle: HandleParts) => Store): void {
+/** The main program of a service thread. Its event loop hardly turns while it serves: it works and sleeps in place. */
+export async function serveAs(storeFor: (handle: HandleParts) => Store): Promise<void> {
   const { handle, role } = workerData as ServiceData;
   const attachment = new Attachment(handle, storeFor(handle), role);
   parentPort?.postMessage('attached');
-  if (role === 'files') runFileWorker(attachment);
+  if (role === 'files') await runFileWorker(attachment);
   else runFlusher(attachment);
   attachment.kernel.control.detach();
 }
