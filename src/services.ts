@@ -33,6 +33,8 @@ export class Services {
   /** Since when this thread has seen that one is missing. */
   #missingSince: number | undefined;
   readonly #ends: number[] = [];
+  /** Those that this thread has started and not yet seen to be attached: since when. */
+  readonly #booting = new Map<Worker, { role: Role; since: number }>();
 
   constructor(handle: HandleParts, source: string) {
     this.#handle = handle;
@@ -102,8 +104,14 @@ export class Services {
       ['files', 1 - present(fileRows, geometry.serviceRows)],
     ];
     return counts
-      .filter(([, count]) => count > 0)
-      .map(([role, count]) => ({ role, count, row: this.#rowOf(role) }));
+      .map(([role, count]) => ({ role, count: count - this.#bootingOf(role), row: this.#rowOf(role) }))
+      .filter(({ count }) => count > 0);
+  }
+
+  /** How many have been started and may be about to attach. If this thread is blocked it does not see that they have. */
+  #bootingOf(role: Role): number {
+    const since = performance.now() - START_AGAIN_MS;
+    return [...this.#booting.values()].filter((each) => each.role === role && each.since > since).length;
   }
 
   /** The row that tells when a service thread of that role was last started: the first of its class. */
@@ -121,9 +129,12 @@ export class Services {
       name: `pinfold ${role}`,
     });
     this.#running.add(service);
+    this.#booting.set(service, { role, since: performance.now() });
+    service.once('message', () => this.#booting.delete(service));
     service.on('error', () => {}); // its end follows
     followWorker(service, (thread) => {
       this.#running.delete(service);
+      this.#booting.delete(service);
       this.#ended(role, thread);
     });
     return service;

@@ -83,6 +83,8 @@ class Files implements Opener {
     let fd = -1;
     let kept = false;
     try {
+      const already = this.#openAlready(path, writable);
+      if (already !== undefined) return [0, already, 0, 0];
       const opened = openPath(path, writable, (flags & openFlag.create) !== 0);
       fd = opened.fd;
       const { dev, ino, size, isFile } = statOf(fd);
@@ -140,6 +142,18 @@ class Files implements Opener {
 
   get #kernel() {
     return this.#attachment.kernel;
+  }
+
+  /**
+   * The file at the path if it is open in this cache as it is wanted, with one more reference. Without opening it again: a
+   * descriptor that is only looked at stays behind if this thread is ended meanwhile.
+   */
+  #openAlready(path: Buffer, writable: boolean): FileId | undefined {
+    const stat = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
+    const known = stat?.isFile() ? this.#find(stat) : undefined;
+    if (known === undefined) return undefined;
+    if (writable && this.#kernel.fileWord(known, L.FILE_FD_WRITE) === 0) return undefined;
+    return this.#kernel.control.fileRetainForRequest(known) === 1 ? known : undefined;
   }
 
   #takePath(area: number): Buffer {

@@ -1,17 +1,56 @@
 // A thread that does what a test tells it to: functions come as source and get this thread's cache, its file and a
 // place to keep things in.
 import fs from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { attachHarness, engineOf, fsyncSyncWith, layout } from '#harness';
 
-const { handle, path, shared } = workerData;
+const { handle, path } = workerData;
+const shared = new Int32Array(workerData.shared);
 const cache = attachHarness(handle);
+
+/** Every worker that this thread has started and that runs. */
+const workers = new Set();
+process.on('worker', (worker) => {
+  workers.add(worker);
+  worker.once('exit', () => workers.delete(worker));
+});
+
+/** Tells that it has come so far, and stays there until the thread is ended. */
+function hold() {
+  Atomics.store(shared, shared.length - 1, 1);
+  for (;;) Atomics.wait(shared, shared.length - 2, 0);
+}
+
+/**
+ * From now on `before(name, n)` is called before each call of the kernel, the nth, by files opened after this and by what
+ * protocols do.
+ */
+function intercept(before) {
+  const kernel = engineOf(context.file).attachment.kernel;
+  let n = 0;
+  const calls = Object.entries(kernel.control).map(([name, call]) => [
+    name,
+    typeof call !== 'function'
+      ? call
+      : (...parameters) => {
+          before(name, n++);
+          return call(...parameters);
+        },
+  ]);
+  kernel.control = Object.fromEntries(calls);
+}
+
 const context = {
   cache,
   file: path === undefined ? undefined : cache.openSync(path),
   path,
-  shared: new Int32Array(shared),
+  shared,
   keep: {},
+  hold,
+  intercept,
+  Worker,
+  workers,
+  script: new URL(import.meta.url),
   fs,
   engineOf,
   fsyncSyncWith,

@@ -180,10 +180,12 @@ function* leftovers(kernel: Kernel, frames: Frame[]): Generator<string> {
   }
   for (let row = 0; row < kernel.load(L.HEADER_ROWS); row++) {
     // What the last owner of a free row had asked for is forgotten when it gets its next.
-    const free = kernel.status(row) === L.ROW_FREE;
+    const status = kernel.status(row);
+    const free = status === L.ROW_FREE;
+    if (!free && status !== L.ROW_LIVE) yield `row ${row} has status ${status} (I11)`;
     const asked = free ? [] : (['ROW_PENDING', 'ROW_PENDING_FILES'] as const);
-    const held = ['ROW_CLAIM', 'ROW_ROUND', 'ROW_FLUSH', 'ROW_CUT', 'ROW_CUT_TAIL'] as const;
-    for (const field of [...held, ...asked] as const) {
+    const held = ['ROW_CLAIM', 'ROW_ROUND', 'ROW_FLUSH', 'ROW_CUT', 'ROW_CUT_TAIL', 'ROW_OPENING'] as const;
+    for (const field of [...held, 'ROW_RECOVERER', ...asked] as const) {
       const value = kernel.rowWord(row, L[field]);
       if (value !== 0) yield `row ${row}: ${field} is ${value}`;
     }
@@ -219,10 +221,12 @@ function* leftovers(kernel: Kernel, frames: Frame[]): Generator<string> {
     const owner = kernel.load(L.HEADER_STAGING + area * 4);
     if (owner !== 0) yield `staging area ${area} belongs to owner ${owner - 1}`;
   }
+  for (let area = 0; area < L.PATH_AREAS; area++) {
+    const owner = kernel.load(L.HEADER_PATHS + area * 4);
+    if (owner !== 0) yield `path area ${area} belongs to owner ${owner - 1}`;
+  }
   const orphans = kernel.load(L.HEADER_ORPHANS);
-  if (orphans !== 0) yield `HEADER_ORPHANS is ${orphans}`;
-  const paths = kernel.load(L.HEADER_PATHS);
-  if (paths !== 0) yield `path areas are in use: ${paths}`;
+  if (orphans !== 0) yield `${orphans} orphans are counted`;
 }
 
 /** I11: no thread but this one and the service threads is attached, and those that were have left nothing behind. */

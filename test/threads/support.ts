@@ -45,6 +45,27 @@ export interface AgentContext {
   engineOf: typeof engineOf;
   fsyncSyncWith: typeof fsyncSyncWith;
   layout: typeof layout;
+  /** Tells that it has come so far, and stays there until the thread is ended. */
+  hold(): never;
+  /** Has a function called before each call of the kernel that files opened after this, and protocols, make. */
+  intercept(before: (name: string, n: number) => void): void;
+  Worker: typeof Worker;
+  /** The workers that the thread has started. */
+  workers: Set<Worker>;
+  /** The script of such threads. */
+  script: URL;
+}
+
+/** What a thread that is about to be ended does; it ends with `hold()`. */
+export type Holding<A> = (context: AgentContext, argument: A) => unknown;
+
+/** Whose thread it is: this one's, or another worker's, that ends it, or that is ended itself. */
+export type Lineage = 'child' | 'grandchild' | 'orphan';
+
+/** A thread that holds something, and its end. */
+export interface Victim {
+  /** Has it ended, by `terminate()`. Nothing has happened when this returns. */
+  kill(): void;
 }
 
 interface Waiting {
@@ -103,7 +124,7 @@ export class Agent {
 export class World {
   readonly directory = fs.mkdtempSync(join(os.tmpdir(), 'pinfold-threads-'));
   readonly shared = new Int32Array(new SharedArrayBuffer(SHARED_WORDS * 4));
-  readonly #workers: Worker[] = [];
+  readonly workers: Worker[] = [];
   readonly #harnesses: HarnessCache[] = [];
 
   path(name = 'data'): string {
@@ -118,28 +139,72 @@ export class World {
     return path;
   }
 
-  async harness(options?: CacheOptions): Promise<HarnessCache> {
-    const harness = await within(createHarness(options), 'the cache to start');
+  async harness(options?: CacheOptions, blind = false): Promise<HarnessCache> {
+    const harness = await within(createHarness(options, 'debug', blind), 'the cache to start');
     this.#harnesses.push(harness);
     return harness;
   }
 
   async agent(cache: PageCache, path?: string): Promise<Agent> {
     const agent = new Agent(cache.handle, path, this.shared);
-    this.#workers.push(agent.worker);
+    this.workers.push(agent.worker);
     await within(agent.started, 'a thread to attach');
     return agent;
+  }
+
+  /** A thread in the middle of `work`. */
+  async victim<A>(
+    cache: PageCache,
+    path: string,
+    work: Holding<A>,
+    argument?: A,
+    lineage: Lineage = 'child',
+  ): Promise<Victim> {
+    const held = this.shared.length - 1;
+    Atomics.store(this.shared, held, 0);
+    const agent = await this.agent(cache, path);
+    const failed =
+      lineage === 'child'
+        ? agent.run(work, argument)
+        : agent.run(
+            ({ cache, path, shared, keep, Worker, script }, { source, argument }) =>
+              new Promise((_, reject) => {
+                const workerData = { handle: cache.handle, path, shared: shared.buffer };
+                keep.child = new Worker(script, { workerData });
+                keep.child.on('message', ({ id, error }: { id: number; error?: Error }) => {
+                  if (error) reject(error);
+                  else if (id === 0) keep.child.postMessage({ id: 1, source, argument });
+                });
+                keep.child.on('error', reject);
+              }),
+            { source: work.toString(), argument },
+          );
+    let failure: unknown;
+    failed.catch((error) => {
+      failure = error;
+    });
+    await until(
+      () => failure !== undefined || Atomics.load(this.shared, held) === 1,
+      `a thread to do ${work}`,
+    );
+    if (failure !== undefined) throw failure;
+    return {
+      kill: () => {
+        if (lineage !== 'grandchild') void agent.worker.terminate();
+        else void agent.run(({ keep }) => void keep.child.terminate()).catch(() => {});
+      },
+    };
   }
 
   /** A thread of another script; ended with the test. */
   worker(script: string, workerData: unknown): Worker {
     const worker = new Worker(new URL(script, import.meta.url), { workerData });
-    this.#workers.push(worker);
+    this.workers.push(worker);
     return worker;
   }
 
   async end(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    await Promise.all(this.workers.map((worker) => worker.terminate()));
     for (const { cache, heal } of this.#harnesses) {
       heal();
       // A thread that was ended may hold pins for ever: then the cache can't close, and goes with the process.
@@ -147,6 +212,19 @@ export class World {
     }
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+/** How many descriptors of this process are open on the file. */
+export function descriptorsOn(path: string): number {
+  let count = 0;
+  for (const fd of fs.readdirSync('/proc/self/fd')) {
+    try {
+      if (fs.readlinkSync(`/proc/self/fd/${fd}`) === path) count++;
+    } catch {
+      // closed since the listing: the listing's own, say
+    }
+  }
+  return count;
 }
 
 /** What is in the file itself, past the cache. */
