@@ -149,7 +149,7 @@ export class Attachment implements Pool {
   glance(gapMs: number): void {
     const { kernel } = this;
     const now = this.now() | 0;
-    if ((now - kernel.load(L.HEADER_LOOKED)) >>> 0 < gapMs) return;
+    if ((now - kernel.load(L.HEADER_LOOKED)) >>> 0 < gapMs) return; // flushers do their work
     if (!isCreatorAlive(kernel)) kernel.control.setLife(L.LIFE_GONE);
     this.afterLook();
     kernel.control.ring(serviceClass.flushers);

@@ -85,9 +85,11 @@ export class PageCache {
     this.#attachment = attachment;
     const { kernel } = attachment;
     const { references, options } = attachment;
-    this.#driver = new AsyncDriver(kernel, references, options.waitTimeoutMs, () =>
-      attachment.glance(GUARD_MS),
-    );
+    const look = () => {
+      attachment.glance(GUARD_MS);
+      services.check(); // also if flushers look: one of several may be missing
+    };
+    this.#driver = new AsyncDriver(kernel, references, options.waitTimeoutMs, look);
     this.#services = services;
     this.#isCreator = isCreator;
     this.#context = {
@@ -104,7 +106,7 @@ export class PageCache {
     if (!isCreator) return;
     kernel.control.beCreator();
     // Flushers look for the dead; somebody has to look whether the flushers do.
-    this.#guard = setInterval(() => attachment.glance(GUARD_MS), GUARD_MS).unref();
+    this.#guard = setInterval(look, GUARD_MS).unref();
   }
 
   /**

@@ -215,6 +215,8 @@ export const ROW_OPENING = 1432;
 export const ROW_STARTED = 1436;
 /** Level + 1 of the update that keeps others from the new last page while ROW_CUT's size is published; 0: none. */
 export const ROW_CUT_TAIL = 1440;
+/** Descriptor + 1 that the file worker has opened and that no file's row names yet; 0: none. */
+export const ROW_FD = 1444;
 /** Pins: `frame * 4 + mode`; a free slot holds `~next free slot`. */
 export const ROW_PINS = 1472;
 /** Behind the pins: a bit per file to which this owner has a reference. */

@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { constants } from 'node:os';
 import type { Attachment } from '../attachment';
 import { closeDescriptors } from '../descriptors';
+import { FILE_WORKER_ROWS } from '../kernel/geometry';
 import { type FileId, type FileIdentity, type FrameId, high, isIdentityOf, low } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { isAlive } from '../liveness';
@@ -85,7 +86,8 @@ class Files implements Opener {
     try {
       const already = this.#openAlready(path, writable);
       if (already !== undefined) return [0, already, 0, 0];
-      const opened = openPath(path, writable, (flags & openFlag.create) !== 0);
+      const { words } = this.#kernel;
+      const opened = openPath(path, writable, (flags & openFlag.create) !== 0, words, this.#opening);
       fd = opened.fd;
       const { dev, ino, size, isFile } = statOf(fd);
       if (!isFile) return [isDirectory(fd) ? constants.errno.EISDIR : constants.errno.EINVAL, 0, 0, 0];
@@ -107,8 +109,14 @@ class Files implements Opener {
     } catch (error) {
       return [-errnoOf(error), 0, 0, 0];
     } finally {
+      this.#kernel.words[this.#opening] = 0;
       if (fd >= 0 && !kept) fs.closeSync(fd);
     }
+  }
+
+  /** Index of the word that holds the descriptor just opened, until a file's row has it: for a successor. */
+  get #opening(): number {
+    return (this.#kernel.rowAt(this.#kernel.owner) + L.ROW_FD) >> 2;
   }
 
   /**
@@ -125,7 +133,7 @@ class Files implements Opener {
         kernel.control.setLife(L.LIFE_CLOSED);
         return;
       }
-    }
+    } else this.#closeUnnamed();
     for (let id = 0; id < geometry.files; id++) {
       const file = id as FileId;
       if (kernel.fileWord(file, L.FILE_REFS) < 0) {
@@ -137,6 +145,21 @@ class Files implements Opener {
       const dev = word(L.FILE_DEV_LO, L.FILE_DEV_HI);
       const ino = word(L.FILE_INO_LO, L.FILE_INO_HI);
       if (!this.#lease(file, { dev, ino })) this.#leases.set(file, undefined); // another cache was quick: too late to refuse
+    }
+  }
+
+  /** Closes what a predecessor had opened when it died, and no file's row names. */
+  #closeUnnamed(): void {
+    const kernel = this.#kernel;
+    const { serviceRows, files } = this.#attachment.geometry;
+    const named = new Set<number>();
+    for (let id = 0; id < files; id++) {
+      for (const field of [L.FILE_FD_READ, L.FILE_FD_WRITE]) named.add(kernel.fileWord(id as FileId, field));
+    }
+    for (let row = serviceRows - FILE_WORKER_ROWS; row < serviceRows; row++) {
+      const opened = kernel.rowWord(row, L.ROW_FD);
+      kernel.words[(kernel.rowAt(row) + L.ROW_FD) >> 2] = 0;
+      if (opened > 0 && !named.has(opened)) fs.closeSync(opened - 1);
     }
   }
 
@@ -252,22 +275,34 @@ class Files implements Opener {
   }
 }
 
-function openPath(path: Buffer, writable: boolean, create: boolean): { fd: number; created: boolean } {
+/** Opens the file and notes the descriptor in `words[at]` at once. */
+function openPath(
+  path: Buffer,
+  writable: boolean,
+  create: boolean,
+  words: Int32Array,
+  at: number,
+): { fd: number; created: boolean } {
   const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = fs.constants;
   // O_NONBLOCK: a FIFO must not hold the worker; regular files don't mind.
   const flags = (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK;
+  const open = (how: number) => {
+    const fd = fs.openSync(path, how, 0o666);
+    words[at] = fd + 1; // a plain store: before a call the thread could be ended
+    return fd;
+  };
   try {
-    return { fd: fs.openSync(path, flags), created: false };
+    return { fd: open(flags), created: false };
   } catch (error) {
     if (!create || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   try {
-    return { fd: fs.openSync(path, flags | O_CREAT | O_EXCL, 0o666), created: true };
+    return { fd: open(flags | O_CREAT | O_EXCL), created: true };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
   // Somebody was faster, or it is a symbolic link to nothing, which O_EXCL does not follow: then this creates its target.
-  return { fd: fs.openSync(path, flags | O_CREAT, 0o666), created: true };
+  return { fd: open(flags | O_CREAT), created: true };
 }
 
 function statOf(fd: number): { dev: bigint; ino: bigint; size: bigint; isFile: boolean } {

@@ -514,6 +514,33 @@ describe.concurrent.for(deaths)('a thread that is ended during $during', (death)
   );
 });
 
+test.concurrent('main sleeps outside of all calls: other threads recover the dead', async (context) => {
+  const here = await scene(context);
+  const { world, file, cache, path, helper } = here;
+  const DONE = 0;
+  const victim = await world.victim(cache, path, ({ file, hold }) => {
+    file.pinSync(1, 'write').bytes.fill(70);
+    file.updateSync(3, (bytes) => {
+      bytes.fill(99);
+      hold();
+    });
+  });
+  victim.kill();
+  const found = helper.run(({ file, shared }, DONE) => {
+    const before = file.updateSync(3, (bytes) => bytes[5]!++);
+    file.fsyncSync();
+    Atomics.store(shared, DONE, 1);
+    Atomics.notify(shared, DONE);
+    return before;
+  }, DONE);
+  expect(Atomics.wait(world.shared, DONE, 0, 10_000)).not.toBe('timed-out');
+  expect(cache.stats()).toMatchObject({ readPins: 0, writePins: 0, owners: here.owners });
+  expect(await found).toBe(4);
+  await file.fsync();
+  expect(values(path)).toEqual(original({ 1: 70 }));
+  await settled(here);
+});
+
 test.concurrent('a thread that leads a round is ended: those who had joined it are served by another', async (context) => {
   const here = await scene(context);
   const { world, file, cache, path, helper } = here;

@@ -10,6 +10,8 @@ import { type Agent, descriptorsOn, onFile, until, World, within } from './suppo
 
 const PAGE = 4096;
 const PAGES = 200;
+/** The kind of request that brings a page in. */
+const FILL = 1;
 
 /** Every worker that this thread has started and that runs. */
 const workers = new Set<Worker>();
@@ -106,6 +108,36 @@ test.concurrent.for<Kind>(['flusher', 'files'])('a %s thread dies under calls', 
   expect(descriptorsOn(path)).toBe(0);
   for (let n = 1; n <= 3; n++) expect(descriptorsOn(`${path}-${10 * n}`)).toBe(0);
 });
+
+test.concurrent.for<Kind>(['flusher', 'files'])(
+  'a %s thread dies in the middle of a request: its successor does it',
+  async (kind, context) => {
+    const here = await scene(context);
+    const { file } = here;
+    const { attachment, id } = engineOf(file);
+    const { kernel } = attachment;
+    const { control } = kernel;
+    const victim = await serviceOf(here, kind);
+    file.writeSync(new Uint8Array(10).fill(1), 0);
+    // What the request waits for: a flush, or a truncate of the page that is to be brought in.
+    if (kind === 'flusher') control.flushTry(id);
+    else control.cutTry(id);
+    if (kind === 'files') control.cutPublish(id, 100 * PAGE, 0, 0);
+    const fsync = kind === 'flusher' ? file.fsync() : undefined;
+    const slot = kind === 'files' ? control.post(1, FILL, id, 150, 0) : -1;
+    const running = () =>
+      Array.from({ length: L.REQUESTS }, (_, slot) =>
+        kernel.rowWord(kernel.owner, L.REQUEST_STATE + slot * L.REQUEST_BYTES),
+      ).includes(L.REQUEST_RUNNING);
+    await until(running, 'the request to be served');
+    await victim.terminate();
+    if (kind === 'flusher') control.flushRelease(id, kernel.owner);
+    else control.cutEnd(id, kernel.owner);
+    if (fsync) await within(fsync, 'fsync');
+    else await until(() => control.collect(slot) === 1, 'the fill');
+    await settled(here);
+  },
+);
 
 test.concurrent('the file worker dies and main sleeps in openSync: main replaces it', async (context) => {
   const here = await scene(context);
