@@ -9,7 +9,6 @@ import type { OwnerId } from './kernel/kernel';
 import * as L from './kernel/layout';
 import { declareDead, isAlive } from './liveness';
 import type { ServiceData } from './service/serve';
-import { followWorker } from './threadEnds';
 
 /** How long `create` waits for a service thread to come up, in ms. */
 const START_TIMEOUT_MS = 20_000;
@@ -20,7 +19,7 @@ const START_AGAIN_MS = 2000;
 /** How long a thread that did not create the cache leaves it to the creator to replace a service thread, in ms. */
 const GRACE_MS = 500;
 /** If so many of them end within a minute something is wrong with them, not with their luck. */
-const ENDS_MAX = 60;
+const ENDS_MAX = 100;
 
 type Role = ServiceData['role'];
 
@@ -132,19 +131,20 @@ export class Services {
     this.#booting.set(service, { role, since: performance.now() });
     service.once('message', () => this.#booting.delete(service));
     service.on('error', () => {}); // its end follows
-    followWorker(service, (thread) => {
+    const thread = service.threadId;
+    service.once('exit', (code) => {
       this.#running.delete(service);
       this.#booting.delete(service);
-      this.#ended(role, thread);
+      this.#ended(role, thread, code);
     });
     return service;
   }
 
-  #ended(role: Role, thread: number): void {
+  #ended(role: Role, thread: number, code: number): void {
     const attachment = this.#attachment;
     if (attachment === undefined || attachment.kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) return;
     const now = attachment.now();
-    this.#ends.push(now);
+    if (code !== 0) this.#ends.push(now); // 0: it was one too many
     while (this.#ends[0]! < now - 60_000) this.#ends.shift();
     if (this.#ends.length > ENDS_MAX) {
       attachment.kernel.control.setLife(L.LIFE_CLOSED); // calls reject instead of waiting for what always dies
