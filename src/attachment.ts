@@ -7,7 +7,7 @@ import { Kernel, type OwnerId, PageBytes } from './kernel/kernel';
 import * as L from './kernel/layout';
 import { References } from './kernel/references';
 import { lifeError } from './life';
-import { deadOwners, isCreatorAlive, osThread } from './liveness';
+import { deadOwners, isAlive, isCreatorAlive, osThread } from './liveness';
 import type { CheckedOptions } from './options';
 import { type Pool, serviceClass } from './protocol/effects';
 import { recover } from './protocol/recovery';
@@ -109,7 +109,7 @@ export class Attachment implements Pool {
     const thread = handle.blind ? { tid: 0, start: 0n } : osThread();
     let attached = this.kernel.attach(from, to, code, thread, threadId);
     // A row of a dead thread is free as soon as somebody has recovered it, for which this thread would need one itself.
-    for (let n = 0; !attached && n < RECOVERED_TRIES && !deadOwners(this.kernel).next().done; n++) {
+    for (let n = 0; !attached && n < RECOVERED_TRIES && this.#isOneEnding(from, to); n++) {
       this.kernel.control.ring(serviceClass.flushers);
       Atomics.wait(this.kernel.words, L.HEADER_LIFE >> 2, L.LIFE_OPEN, RECOVERED_WAIT_MS);
       attached = this.kernel.attach(from, to, code, thread, threadId);
@@ -127,19 +127,32 @@ export class Attachment implements Pool {
     );
   }
 
+  /** Whether a row of these is about to be free: its thread is dead or ending, or it is being recovered. */
+  #isOneEnding(from: number, to: number): boolean {
+    const { kernel } = this;
+    for (let row = from; row < to; row++) {
+      if (kernel.status(row) !== L.ROW_LIVE || !isAlive(kernel, row as OwnerId)) return true;
+    }
+    return false;
+  }
+
   /**
    * Looks whether owners have died, if nobody did for `gapMs`, and recovers them. Any thread may, also inside a call of its
    * own that waits for one of them.
    */
   look(gapMs: number): void {
-    const { kernel } = this;
-    if (kernel.control.lookTry(gapMs, this.now() | 0) === 1) {
-      if (!isCreatorAlive(kernel)) kernel.control.setLife(L.LIFE_GONE);
-      for (const { owner, status, recoverer } of deadOwners(kernel)) {
-        if (kernel.control.recoverBegin(owner, status, recoverer) === 1) this.#recover(owner);
-      }
-    }
+    this.recoverDead(gapMs);
     this.afterLook();
+  }
+
+  /** The first half of `look`: recovers dead owners, if nobody has looked for them for `gapMs`. */
+  recoverDead(gapMs: number): void {
+    const { kernel } = this;
+    if (kernel.control.lookTry(gapMs, this.now() | 0) !== 1) return;
+    if (!isCreatorAlive(kernel)) kernel.control.setLife(L.LIFE_GONE);
+    for (const { owner, status, recoverer } of deadOwners(kernel)) {
+      if (kernel.control.recoverBegin(owner, status, recoverer) === 1) this.#recover(owner);
+    }
   }
 
   /**

@@ -76,6 +76,8 @@ export class Services {
     for (const { role, row, count } of missing) {
       // A worker's worker closes what it has opened when it ends, so a file worker must be the creator's.
       if (role === 'files' && !this.#isCreator) continue;
+      // Their successors recover the dead, if one finds a row; if all died at once, and the spare as well, none does.
+      if (!this.#hasFreeRow(role)) this.#attachment!.recoverDead(0);
       if (kernel.control.startTry(row, START_AGAIN_MS, now) !== 1) continue;
       try {
         for (let n = 0; n < count; n++) this.#start(role).unref();
@@ -111,6 +113,14 @@ export class Services {
   #bootingOf(role: Role): number {
     const since = performance.now() - START_AGAIN_MS;
     return [...this.#booting.values()].filter((each) => each.role === role && each.since > since).length;
+  }
+
+  #hasFreeRow(role: Role): boolean {
+    const { kernel, geometry } = this.#attachment!;
+    const from = this.#rowOf(role);
+    const to = role === 'flusher' ? geometry.serviceRows - FILE_WORKER_ROWS : geometry.serviceRows;
+    for (let row: number = from; row < to; row++) if (kernel.status(row) === L.ROW_FREE) return true;
+    return false;
   }
 
   /** The row that tells when a service thread of that role was last started: the first of its class. */
@@ -150,7 +160,8 @@ export class Services {
       attachment.kernel.control.setLife(L.LIFE_CLOSED); // calls reject instead of waiting for what always dies
       return;
     }
-    attachment.kernel.control.startAgain(this.#rowOf(role), now | 0);
+    // One too many says nothing about those that are missing: then the usual pause is kept.
+    if (code !== 0) attachment.kernel.control.startAgain(this.#rowOf(role), now | 0);
     declareDead(attachment.kernel, thread); // a row of the dead does not count as present
     this.check();
   }
