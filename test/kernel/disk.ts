@@ -1,50 +1,38 @@
 // A disk below an operating system's page cache, as Linux has it: a write lands in the system's cache, a flush makes
 // stable what had been written before it began, and a flush that fails leaves what was pending marked clean: no later
 // flush writes it. And a scheduler that runs protocols of several threads against it, one effect at a time.
-import type { Effect, Protocol } from '../../src/protocol/effects.ts';
-import type { Thread } from './pool.ts';
+import type { Effect, Pool, Protocol } from '../../src/protocol/effects.ts';
 
 const EIO = 5;
 
 export class Disk {
   readonly pageSize: number;
-  /** What a read of the file sees. */
+  /** What a read of the file sees: pages, and where the file ends. */
   readonly current = new Map<number, Uint8Array>();
+  length = 0;
   /** What is there after a power cut. */
   readonly stable = new Map<number, Uint8Array>();
-  #pending = new Set<number>();
+  stableLength = 0;
+  readonly #pending = new Set<number>();
   failNextWrites = 0;
   failNextFlushes = 0;
   failNextResizes = 0;
-  /** The file's length in bytes, as the system knows it now. */
-  length = 0;
+  /** Told of each size that the file has been given. */
+  onResize: (size: number) => void = () => {};
 
   constructor(pageSize: number) {
     this.pageSize = pageSize;
   }
 
   read(bytes: Uint8Array, position: number): number {
-    for (let at = 0; at < bytes.length; at += this.pageSize) {
+    const length = Math.max(0, Math.min(bytes.length, this.length - position));
+    for (let at = 0; at < length; at += this.pageSize) {
       const page = this.current.get((position + at) / this.pageSize);
-      bytes.fill(0, at, at + this.pageSize);
-      if (page) bytes.set(page, at);
+      const end = Math.min(length, at + this.pageSize);
+      if (page) bytes.set(page.subarray(0, end - at), at);
+      else bytes.fill(0, at, end);
     }
-    return bytes.length;
-  }
-
-  /** What is behind the new end is gone for good: a later extension shows zeros. */
-  resize(size: number): number {
-    if (this.failNextResizes > 0) {
-      this.failNextResizes--;
-      return -EIO;
-    }
-    for (const [index, page] of this.current) {
-      const keep = size - index * this.pageSize;
-      if (keep <= 0) this.current.delete(index);
-      else if (keep < page.length) this.current.set(index, page.slice(0, keep));
-    }
-    this.length = size;
-    return 0;
+    return length;
   }
 
   write(bytes: Uint8Array, position: number): number {
@@ -53,20 +41,43 @@ export class Disk {
       return -EIO;
     }
     for (let at = 0; at < bytes.length; at += this.pageSize) {
-      const index = (position + at) / this.pageSize;
-      this.current.set(index, bytes.slice(at, at + this.pageSize));
-      this.#pending.add(index);
+      const part = bytes.subarray(at, at + this.pageSize);
+      this.#change((position + at) / this.pageSize, (page) => page.set(part));
     }
     this.length = Math.max(this.length, position + bytes.length);
     return bytes.length;
   }
 
+  /** Cuts the file, or extends it with zeros: what is behind the new end is gone for good. */
+  resize(size: number): number {
+    if (this.failNextResizes > 0) {
+      this.failNextResizes--;
+      return -EIO;
+    }
+    for (const index of [...this.current.keys()]) {
+      const start = index * this.pageSize;
+      if (start >= size) {
+        this.current.delete(index);
+        this.#pending.add(index);
+      } else if (start + this.pageSize > size) this.#change(index, (page) => page.fill(0, size - start));
+    }
+    this.length = size;
+    this.onResize(size);
+    return 0;
+  }
+
+  /** A page is never changed in place: what a flush under way covers is what was there when it began. */
+  #change(index: number, change: (page: Uint8Array) => void): void {
+    const page = this.current.get(index)?.slice() ?? new Uint8Array(this.pageSize);
+    change(page);
+    this.current.set(index, page);
+    this.#pending.add(index);
+  }
+
   /** Begins a flush; the answer ends it. The least that a system promises: what is written meanwhile is not covered. */
   flush(): () => number {
-    const covered = [...this.#pending].flatMap((index) => {
-      const bytes = this.current.get(index);
-      return bytes ? [[index, bytes] as const] : [];
-    });
+    const covered = [...this.#pending].map((index) => [index, this.current.get(index)] as const);
+    const { length } = this;
     return () => {
       if (this.failNextFlushes > 0) {
         this.failNextFlushes--;
@@ -74,24 +85,60 @@ export class Disk {
         return -EIO;
       }
       for (const [index, bytes] of covered) {
-        this.stable.set(index, bytes);
+        if (bytes) this.stable.set(index, bytes);
+        else this.stable.delete(index);
         if (this.current.get(index) === bytes) this.#pending.delete(index);
       }
+      this.stableLength = length;
       return 0;
+    };
+  }
+
+  /** Everything there is to know about it, for comparing. */
+  get contents(): readonly (number | Uint8Array)[] {
+    return [
+      this.length,
+      this.stableLength,
+      ...this.#pending,
+      ...[...this.current].flat(),
+      ...[...this.stable].flat(),
+    ];
+  }
+
+  /** Remembers how everything is; the answer brings it back. */
+  save(): () => void {
+    const current = [...this.current];
+    const stable = [...this.stable];
+    const pending = [...this.#pending];
+    const { length, stableLength } = this;
+    return () => {
+      this.current.clear();
+      for (const [index, bytes] of current) this.current.set(index, bytes);
+      this.stable.clear();
+      for (const [index, bytes] of stable) this.stable.set(index, bytes);
+      this.#pending.clear();
+      for (const index of pending) this.#pending.add(index);
+      Object.assign(this, {
+        length,
+        stableLength,
+        failNextWrites: 0,
+        failNextFlushes: 0,
+        failNextResizes: 0,
+      });
     };
   }
 }
 
 /** A protocol of one thread under way. `step` performs its effect, or one half of it, and goes on. */
 export class Task<T> {
-  readonly #thread: Thread;
+  readonly #thread: Pick<Pool, 'kernel'>;
   readonly #disk: Disk;
   readonly #protocol: Protocol<T>;
   #state: IteratorResult<Effect, T>;
   #ended: (() => number) | undefined;
   #result: number | undefined;
 
-  constructor(thread: Thread, disk: Disk, protocol: Protocol<T>) {
+  constructor(thread: Pick<Pool, 'kernel'>, disk: Disk, protocol: Protocol<T>) {
     this.#thread = thread;
     this.#disk = disk;
     this.#protocol = protocol;

@@ -2,6 +2,7 @@
 // geometry, no store, no service threads. What a test wants to interleave it interleaves itself.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { HandleParts } from '../../src/attachment.ts';
 import { type Geometry, geometryOf, initialize } from '../../src/kernel/geometry.ts';
 import { type Control, type FileId, type FrameId, Kernel, PageBytes } from '../../src/kernel/kernel.ts';
 import * as L from '../../src/kernel/layout.ts';
@@ -33,14 +34,20 @@ export class Memory {
   readonly #data: WebAssembly.Memory[];
   #rows = 0;
 
-  /** `withPages: false`: no memory for page bytes, for tests of many frames. */
-  constructor(options: CacheOptions = {}, { withPages = true, module = 'control.debug' } = {}) {
+  /**
+   * `withPages: false`: no memory for page bytes, for tests of many frames. `module`: the control kernel, the one with
+   * assertions unless told otherwise.
+   */
+  constructor(
+    options: CacheOptions = {},
+    { withPages = true, module }: { withPages?: boolean; module?: WebAssembly.Module } = {},
+  ) {
     this.options = checkCacheOptions(options);
     this.geometry = geometryOf(this.options);
     this.control = memoryOf(this.geometry.controlBytes);
     this.words = new Int32Array(this.control.buffer);
     initialize(this.words, this.geometry, this.options.pinnedDirty === 'keep');
-    this.module = built(module);
+    this.module = module ?? built('control.debug');
     this.#bytesModule = built('bytes');
     this.#data = withPages ? this.geometry.dataBytes.map(memoryOf) : [];
   }
@@ -65,7 +72,23 @@ export class Memory {
     };
   }
 
-  /** A file of `size` bytes, open, under the first free id. */
+  /** What another thread attaches by. Threads are not known to the system: they live until they are declared dead. */
+  get handle(): HandleParts {
+    return {
+      pinfold: 'PageCacheHandle',
+      layout: L.LAYOUT_VERSION,
+      control: this.control,
+      data: this.#data,
+      modules: { control: this.module, bytes: this.#bytesModule },
+      geometry: this.geometry,
+      options: this.options,
+      created: 0,
+      guarded: false,
+      blind: true,
+    };
+  }
+
+  /** A file of `size` bytes, open, under the first free id. The reference that keeps it open is nobody's. */
   file(size: number): FileId {
     const kernel = this.thread().kernel;
     let id = 0;
@@ -73,6 +96,7 @@ export class Memory {
     const file = id as FileId;
     kernel.setSize(file, size);
     kernel.control.fileOpen(file, 0, 0, id + 1, 0, 0);
+    this.words[(kernel.rowAt(kernel.owner) + L.ROW_OPENING) >> 2] = 0;
     kernel.control.detach();
     return file;
   }
