@@ -14,12 +14,9 @@ export function* recover(pool: Pool, owner: OwnerId): Protocol<boolean> {
   const { control } = kernel;
   // Updates first: while their pins hold the pages. That of a truncate's last page belongs to the truncate.
   const cutting = kernel.rowWord(owner, L.ROW_CUT_TAIL) - 1;
-  const updated: FrameId[] = [];
-  for (let level = 0; level < L.UPDATES; level++) {
-    if (kernel.rowWord(owner, L.UPDATE_STAGE + level * L.UPDATE_BYTES) === 0 || level === cutting) continue;
-    updated.push(kernel.frameOfUpdate(level, owner));
-    settleUpdate(pool, owner, level);
-  }
+  for (let level = 0; level < L.UPDATES; level++) if (level !== cutting) settleUpdate(pool, owner, level);
+  const claim = (kernel.rowWord(owner, L.ROW_CLAIM) - 1) as FrameId;
+  const claimed = (claim < 0 ? -1 : kernel.frameWord(claim, L.FRAME_FILE)) as FileId;
   control.recoverClaim(owner);
   control.recoverWritebacks(owner);
   control.recoverRound(owner);
@@ -29,24 +26,32 @@ export function* recover(pool: Pool, owner: OwnerId): Protocol<boolean> {
   control.recoverPins(owner);
   control.dropUndoFrames(owner);
   control.freeOrphans();
-  for (const frame of updated) dropBeyond(pool, frame);
   if (control.recoverRequests(owner) !== 1) {
     control.recoverPause(owner);
     return false;
   }
+  if (claimed >= 0) dropBeyond(pool, claimed); // it may have died in here, recovering another
   for (const file of [...kernel.filesOf(owner)]) {
+    dropBeyond(pool, file);
     if (control.fileRelease(file, owner) === 0) control.ring(serviceClass.files);
   }
   control.recoverEnd(owner);
   return true;
 }
 
-/** A page past the file's end was brought in by a write that was to extend it: it goes with that. */
-function dropBeyond({ kernel, geometry }: Pool, frame: FrameId): void {
-  const file = kernel.frameWord(frame, L.FRAME_FILE) as FileId;
-  if (file < 0 || kernel.rowWord(kernel.owner, L.ROW_CLAIM) !== 0) return;
-  const start = (kernel.frameWord(frame, L.FRAME_INDEX) >>> 0) * geometry.pageSize;
-  if (start >= kernel.size(file)) kernel.control.evict(frame);
+/**
+ * Pages past the file's end were brought in by writes that were to extend it, and go with those. Which of them were a dead
+ * owner's is written nowhere until it pins them; a living one brings in again what it misses.
+ */
+function dropBeyond({ kernel, geometry }: Pool, file: FileId): void {
+  if (kernel.rowWord(kernel.owner, L.ROW_CLAIM) !== 0) return;
+  const { control } = kernel;
+  const first = Math.ceil(kernel.size(file) / geometry.pageSize);
+  for (let from = 0; ; from++) {
+    from = control.nextPageFrom(file, first | 0, from as FrameId);
+    if (from < 0) return;
+    control.evict(from as FrameId); // a clean page: nothing is lost should it be within the file by now
+  }
 }
 
 /** Undoes a dead owner's update that was not committed, completes one that was. */
