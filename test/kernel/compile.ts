@@ -8,12 +8,15 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const control = 'src/kernel/control';
 
 // As in scripts/build-kernel.mjs; a test compares the outcome with the shipped module.
-const flags = [
+const common = [
   ...['--runtime', 'stub', '--importMemory', '--sharedMemory', '--noExportMemory'],
   ...['--initialMemory', '1', '--maximumMemory', '65536', '--use', 'abort=', '--enable', 'threads'],
   ...['--disable', 'bulk-memory', '--disable', 'sign-extension', '--disable', 'nontrapping-f2i'],
-  ...['--disable', 'simd', '-O3', '--noAssert'],
+  ...['--disable', 'simd'],
 ];
+const RELEASE = ['-O3', '--noAssert'];
+/** With assertions, and 20 times as quick to compile: for tests that compile many. */
+export const QUICK = ['-O1'];
 
 /** One place of a source to change; `from` must occur there once. */
 export interface Change {
@@ -32,8 +35,11 @@ export function builtKernel(name: string): Uint8Array {
   return readFileSync(join(root, 'build/kernel', `${name}.wasm`));
 }
 
-/** The release module of the sources with these changes. */
-export async function compileControl(changes: readonly Change[] = []): Promise<Uint8Array> {
+/** The module of the sources with these changes: as released, unless other flags are given. */
+export async function compileControl(
+  changes: readonly Change[] = [],
+  flags: readonly string[] = RELEASE,
+): Promise<Uint8Array> {
   const sources = controlSources();
   for (const { file, from, to } of changes) {
     const pieces = sources.get(file)!.split(from);
@@ -42,7 +48,7 @@ export async function compileControl(changes: readonly Change[] = []): Promise<U
   }
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main(
-    [`${control}/index.ts`, '--baseDir', root, '--outFile', 'control.wasm', ...flags],
+    [`${control}/index.ts`, '--baseDir', root, '--outFile', 'control.wasm', ...common, ...flags],
     {
       readFile(name) {
         const changed = name.startsWith(`${control}/`) && sources.get(name.slice(control.length + 1));
