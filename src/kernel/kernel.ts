@@ -25,6 +25,7 @@ export interface Control {
   detach(): void;
   leave(): void;
   beCreator(): void;
+  anyEnding(): number;
   lookTry(gap: number, now: number): number;
   startAgain(owner: OwnerId, now: number): void;
   startTry(owner: OwnerId, gap: number, now: number): number;

@@ -69,23 +69,15 @@ class DeathWatch {
 
   look(): void {
     const started = this.#attachment.now();
-    const ending = this.#isEnding();
+    const ending = this.#attachment.kernel.control.anyEnding() === 1;
     const fresh = ending && this.#gapMs >= LOOK_MS; // nothing was ending at the last look
     if (started < this.#nextAt && !fresh) return;
     this.#attachment.look(1);
     const took = this.#attachment.now() - started;
     // A thread can be held by a read that does not end: then it is looked at ever more seldom.
-    if (!this.#isEnding()) this.#gapMs = LOOK_MS;
+    if (this.#attachment.kernel.control.anyEnding() !== 1) this.#gapMs = LOOK_MS;
     else this.#gapMs = fresh ? ENDING_LOOK_MS : Math.min(2 * this.#gapMs, LOOK_MS - 1);
     this.#nextAt = started + Math.max(this.#gapMs, this.#gapMs < LOOK_MS ? 0 : 50 * took);
-  }
-
-  /** Whether a row is known to be about to be free. */
-  #isEnding(): boolean {
-    const { kernel } = this.#attachment;
-    const ending: number[] = [L.ROW_LEAVING, L.ROW_DEAD, L.ROW_RECOVERING];
-    for (const owner of kernel.owners()) if (ending.includes(kernel.status(owner))) return true;
-    return false;
   }
 }
 

@@ -48,6 +48,7 @@ export {
 } from './recovery';
 export {
   answer,
+  anyEnding,
   attach,
   beCreator,
   bump,

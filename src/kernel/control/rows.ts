@@ -276,6 +276,14 @@ export function beCreator(): void {
   atomic.store<i32>(0, me, L.HEADER_CREATOR);
 }
 
+/** Whether a row is about to be free: its owner is leaving, dead or being recovered. 1 or 0. */
+export function anyEnding(): i32 {
+  for (let id = 0; id < rows; id++) {
+    if ((atomic.load<i32>(rowAt(id), L.ROW_STATUS) & L.STATUS_MASK) >= L.ROW_LEAVING) return 1;
+  }
+  return 0;
+}
+
 /** Lets one of all threads look for dead owners at a time, if nobody did for `gap` ms: 1, it is this one. */
 export function lookTry(gap: i32, now: i32): i32 {
   const last = atomic.load<i32>(0, L.HEADER_LOOKED);
