@@ -28,32 +28,32 @@ interface WaitEffect {
   readonly timeoutMs: number;
 }
 /** Read into `bytes`: the bytes read, or the negated errno. */
-export interface ReadEffect {
+interface ReadEffect {
   readonly kind: 'read';
   readonly file: FileId;
   readonly bytes: Uint8Array;
   readonly position: number;
 }
 /** Write all of `bytes`: 0 or more, or the negated errno. */
-export interface WriteEffect {
+interface WriteEffect {
   readonly kind: 'write';
   readonly file: FileId;
   readonly bytes: Uint8Array;
   readonly position: number;
 }
 /** The store's barrier: 0 or the negated errno. */
-export interface FlushEffect {
+interface FlushEffect {
   readonly kind: 'flush';
   readonly file: FileId;
 }
 /** Give the store's file a size: 0 or the negated errno. */
-export interface ResizeEffect {
+interface ResizeEffect {
   readonly kind: 'resize';
   readonly file: FileId;
   readonly size: number;
 }
 /** Make the file's directory entry stable: 0 or the negated errno. */
-export interface SyncDirectoryEffect {
+interface SyncDirectoryEffect {
   readonly kind: 'syncDirectory';
   readonly file: FileId;
 }
