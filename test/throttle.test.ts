@@ -40,9 +40,12 @@ describe.each(ways)('a writer by %s', (_name, write) => {
   test('cleans pages itself above dirtyRatio, and nothing is lost', async () => {
     const { file, cache, path } = await startWithFile(240, LIMITED);
     let most = 0;
-    for (let index = 0; index < 240; index++) {
-      await write(file, new Uint8Array(PAGE).fill(index + 1), index * PAGE);
-      most = Math.max(most, cleanable(cache.stats()));
+    // A flusher may look just before the writer does: then the writer finds nothing to do, for once.
+    for (let round = 0; round < 20 && cache.stats().throttles === 0; round++) {
+      for (let index = 0; index < 240; index++) {
+        await write(file, new Uint8Array(PAGE).fill(index + 1), index * PAGE);
+        most = Math.max(most, cleanable(cache.stats()));
+      }
     }
     expect(cache.stats().throttles).toBeGreaterThan(0);
     expect(most).toBeLessThanOrEqual(LIMIT + SLACK);
