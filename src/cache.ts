@@ -37,6 +37,8 @@ const shipped: Wiring = { controlWasm, serviceSource, storeFor: () => fileStore 
 
 /** How long `close` waits for service threads that other threads started, in ms. */
 const OTHERS_STOP_MS = 5000;
+/** How long `close` waits for dead threads to be recovered by others, in ms. */
+const RECOVERY_MS = 5000;
 /** How often the creator looks whether its service threads look after the cache, in ms. */
 const GUARD_MS = 1000;
 /** How often `close` tries anew because other threads pinned or wrote meanwhile. */
@@ -304,7 +306,7 @@ export class PageCache {
   async #closeAll(): Promise<void> {
     const { kernel } = this.#attachment;
     for (let attempt = 1; ; attempt++) {
-      this.#attachment.look(0); // what dead threads held is no reason not to close
+      await this.#recovered(); // what dead threads held is no reason not to close
       refuseLivePins(kernel);
       await this.#syncAll();
       kernel.control.freeOrphans();
@@ -332,6 +334,23 @@ export class PageCache {
       while (runs(row)) await new Promise((resolve) => setTimeout(resolve, 2));
     }
     for (let file = 0; file < geometry.files; file++) closeDescriptors(kernel, file as FileId);
+  }
+
+  /** Resolves when no dead thread's row is left to recover, or after a while. */
+  async #recovered(): Promise<void> {
+    const { kernel } = this.#attachment;
+    const end = performance.now() + RECOVERY_MS;
+    const isLeft = () =>
+      [...kernel.owners()].some(
+        (owner) =>
+          kernel.status(owner) !== L.ROW_LEAVING &&
+          (kernel.status(owner) !== L.ROW_LIVE || !isAlive(kernel, owner)),
+      );
+    for (;;) {
+      this.#attachment.look(0);
+      if (!isLeft() || performance.now() > end) return;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
   }
 
   async #syncAll(): Promise<void> {

@@ -474,7 +474,7 @@ export class CachedFile {
     const start = index * this.pageSize;
     const end = Math.min(position, start + this.pageSize);
     if (size >= end || size < start) {
-      this.#control.updateAbort();
+      this.#undoExtension(frame);
       return 0;
     }
     const range = { ...this.#namedRange, offset: size - start, length: end - size };
@@ -520,7 +520,7 @@ export class CachedFile {
       if (++this.#sinceLook >= this.#lookEvery) this.#paceSync();
       const frame = this.#beginSync(index, range);
       if (this.#tailBefore(from) !== undefined) {
-        this.#control.updateAbort();
+        this.#undoExtension(frame);
         continue;
       }
       const result = work(frame);
@@ -570,6 +570,7 @@ export class CachedFile {
   /** The range, checked. One that was checked by the last call, and has not changed, is taken as it is. */
   #rangeOf(range: UpdateRange | undefined): CheckedRange {
     if (range === undefined) return this.#wholePage;
+    if (typeof range !== 'object' || range === null) return checkUpdateRange(range, this.pageSize); // which refuses it
     const last = this.#lastChecked;
     const { offset, length, timeout } = range;
     const same = range === this.#lastRange && offset === last.offset && length === last.length;
@@ -617,11 +618,12 @@ export class CachedFile {
       const status = this.#control.updateBegin(slot);
       if (status >= 0) {
         this.#checkBegun(index, range);
+        const frame = attachment.kernel.frameOfUpdate(status);
         if (this.#tailBefore(from) !== undefined) {
-          this.#control.updateAbort();
+          this.#undoExtension(frame);
           continue;
         }
-        const result = work(attachment.kernel.frameOfUpdate(status));
+        const result = work(frame);
         if (!range.extends || result !== REFUSED) return result;
         await this.#run(waitForCut(attachment, this.#id, this.#patienceForCut()));
         continue;

@@ -37,6 +37,19 @@ export function isAlive(kernel: Kernel, owner: OwnerId): boolean {
   }
 }
 
+/** Living owners of a kind, other than this one, whose threads are older: of service threads that are too many these stay. */
+export function elders(kernel: Kernel, kind: number): number {
+  const age = (owner: OwnerId) => kernel.rowWord(owner, L.ROW_START_LO) >>> 0;
+  const mine = age(kernel.owner);
+  let count = 0;
+  for (const owner of kernel.owners()) {
+    if (owner === kernel.owner || kernel.rowWord(owner, L.ROW_KIND) !== kind) continue;
+    if (kernel.status(owner) !== L.ROW_LIVE || !isAlive(kernel, owner)) continue;
+    if (age(owner) < mine || (age(owner) === mine && owner < kernel.owner)) count++;
+  }
+  return count;
+}
+
 /** A dead owner as found: its row's status word, and who recovers it already (0: nobody, or one who is dead too). */
 export interface DeadOwner {
   readonly owner: OwnerId;

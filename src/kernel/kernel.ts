@@ -126,6 +126,7 @@ export interface Control {
   cutEnd(file: FileId, owner: OwnerId): void;
   cutOff(file: FileId, index: number): FrameId;
   freeOrphans(): void;
+  nextPageBeyond(owner: OwnerId, from: FrameId, shift: number): FrameId;
   nextPageFrom(file: FileId, first: number, from: FrameId): FrameId;
 }
 

@@ -11,6 +11,8 @@ const CROSSING: readonly [PinfoldErrorCode, string][] = [
   ['ERR_PINFOLD_FULL', 'no frame could be taken. Drop pins, or create the cache with more memory'],
   ['ERR_PINFOLD_RANGE', 'the page is past the end of the file, which was truncated'],
   ['ERR_PINFOLD_PIN_COUNT', 'the page has as many pins as can be counted'],
+  ['ERR_PINFOLD_CLOSED', 'the cache is being closed by its creator'],
+  ['ERR_PINFOLD_OWNER_GONE', 'the thread that created the cache has ended, and the cache with it'],
 ];
 const FIRST = -100;
 

@@ -30,9 +30,12 @@ export function* recover(pool: Pool, owner: OwnerId): Protocol<boolean> {
     control.recoverPause(owner);
     return false;
   }
-  if (claimed >= 0) dropBeyond(pool, claimed); // it may have died in here, recovering another
+  if (claimed >= 0) dropBeyondOf(pool, claimed); // it may have died in here, recovering another
+  if (!dropBeyond(pool, owner)) {
+    control.recoverPause(owner);
+    return false;
+  }
   for (const file of [...kernel.filesOf(owner)]) {
-    dropBeyond(pool, file);
     if (control.fileRelease(file, owner) === 0) control.ring(serviceClass.files);
   }
   control.recoverEnd(owner);
@@ -40,18 +43,35 @@ export function* recover(pool: Pool, owner: OwnerId): Protocol<boolean> {
 }
 
 /**
- * Pages past the file's end were brought in by writes that were to extend it, and go with those. Which of them were a dead
- * owner's is written nowhere until it pins them; a living one brings in again what it misses.
+ * Pages past their file's end were brought in by writes that were to extend it, and go with those. Which of them were a dead
+ * owner's is written nowhere until it pins them; a living one brings in again what it misses. False: this thread is in the
+ * middle of a fill, and can take no other frame.
  */
-function dropBeyond({ kernel, geometry }: Pool, file: FileId): void {
-  if (kernel.rowWord(kernel.owner, L.ROW_CLAIM) !== 0) return;
-  const { control } = kernel;
+function dropBeyond(pool: Pool, owner: OwnerId): boolean {
+  const { kernel, geometry } = pool;
+  const shift = Math.log2(geometry.pageSize);
+  for (let from = 0; ; from++) {
+    from = kernel.control.nextPageBeyond(owner, from as FrameId, shift);
+    if (from < 0) return true;
+    if (!evict(pool, from as FrameId)) return false;
+  }
+}
+
+/** The same for one file. */
+function dropBeyondOf(pool: Pool, file: FileId): void {
+  const { kernel, geometry } = pool;
   const first = Math.ceil(kernel.size(file) / geometry.pageSize);
   for (let from = 0; ; from++) {
-    from = control.nextPageFrom(file, first | 0, from as FrameId);
-    if (from < 0) return;
-    control.evict(from as FrameId); // a clean page: nothing is lost should it be within the file by now
+    from = kernel.control.nextPageFrom(file, first | 0, from as FrameId);
+    if (from < 0 || !evict(pool, from as FrameId)) return;
   }
+}
+
+/** Takes a page that is clean out of the cache: nothing is lost should it be within its file by now. False: not now. */
+function evict({ kernel }: Pool, frame: FrameId): boolean {
+  if (kernel.rowWord(kernel.owner, L.ROW_CLAIM) !== 0) return false;
+  kernel.control.evict(frame);
+  return true;
 }
 
 /** Undoes a dead owner's update that was not committed, completes one that was. */

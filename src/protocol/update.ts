@@ -7,6 +7,9 @@ import { type Pool, type Protocol, type Waiting, wait } from './effects';
 import { about } from './failure';
 import { acquire, claimForSelf } from './fill';
 
+/** How long at a time to wait for HOLD when the caller's own time is over, in ms. */
+const HOLD_WAIT_MS = 1;
+
 /** Pins the page and sees to it that the next update has a frame for its before-image: the pin slot. */
 export function* prepareUpdate(
   pool: Pool,
@@ -16,7 +19,8 @@ export function* prepareUpdate(
 ): Protocol<PinSlot> {
   const { control } = pool.kernel;
   const level = control.updateDepth();
-  if (level < L.UPDATES && control.undoFrame(level) < 0) {
+  if (level === L.UPDATES) throw updateError(L.TOO_DEEP, index); // before a page is brought in for nothing
+  if (control.undoFrame(level) < 0) {
     yield* claimForSelf(pool, file, index);
     // Another call of this thread may have come first; then there is one already.
     if (control.undoFrame(level) < 0) control.keepUndoFrame(level);
@@ -42,7 +46,11 @@ export function* waitForUpdate(
     return;
   }
   const owner = updaterOf(kernel, frame);
-  if (owner === undefined) return;
+  if (owner === undefined) {
+    // HOLD, for the length of a copy; but its holder may have died, which nobody notices who does not sleep.
+    yield* wait(kernel.frameAt(frame) + L.FRAME_WAKE, seq, HOLD_WAIT_MS);
+    return;
+  }
   const error = pinfoldError(
     'ERR_PINFOLD_UPDATE_TIMEOUT',
     `update of page ${index} waited ${timeoutMs} ms for another update of it, by ${describeOwner(kernel, owner)}`,

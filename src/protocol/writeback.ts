@@ -3,10 +3,13 @@
 import type { FileId, FrameId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { copyForWriteback } from './copy';
-import { io, Patience, type Pool, type Protocol, type Waiting } from './effects';
+import { io, Patience, type Pool, type Protocol, type Waiting, wait } from './effects';
 
 /** What is done about a page with write pins: its current contents are written from a copy, or it is passed over. */
 export type PinnedPages = 'bounce' | 'skip';
+
+/** How long at a time a reclaimer waits for a truncate, in ms. */
+const CUT_WAIT_MS = 50;
 
 export interface DirtyPage {
   readonly frame: FrameId;
@@ -192,8 +195,14 @@ export function cleanablePages(pool: Pool, file: FileId, most: number): DirtyPag
  * caller pays for a bounded number of I/Os.
  */
 export function* clean(pool: Pool, file: FileId): Protocol<number> {
+  const { kernel } = pool;
+  const wakeAt = kernel.fileAt(file) + L.FILE_WAKE;
+  const seq = kernel.load(wakeAt);
   const pages = cleanablePages(pool, file, 4 * pool.geometry.stagingPages);
-  const { errno, busy } = yield* writeBack(pool, file, pages, 'skip', 1);
-  if (errno === 0 && busy.length > 0) yield* waitForWriteback(pool, busy[0]!.frame);
-  return errno;
+  const { errno, busy, pages: written } = yield* writeBack(pool, file, pages, 'skip', 1);
+  if (errno !== 0) return errno;
+  if (busy.length > 0) yield* waitForWriteback(pool, busy[0]!.frame);
+  // All are beyond a size that a truncate has published: it is about to free them.
+  else if (written === 0 && pages.length > 0) yield* wait(wakeAt, seq, CUT_WAIT_MS);
+  return 0;
 }

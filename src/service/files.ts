@@ -8,7 +8,7 @@ import { closeDescriptors } from '../descriptors';
 import { FILE_WORKER_ROWS } from '../kernel/geometry';
 import { type FileId, type FileIdentity, type FrameId, high, isIdentityOf, low } from '../kernel/kernel';
 import * as L from '../kernel/layout';
-import { isAlive } from '../liveness';
+import { elders, isAlive } from '../liveness';
 import { openFlag } from '../openRequest';
 import { type Answer, serviceClass } from '../protocol/effects';
 import { errnoOf } from '../store/file';
@@ -52,7 +52,7 @@ function awaitIo({ kernel }: Attachment): void {
   }
 }
 
-/** Waits until a dead predecessor is recovered: true. False: there is a living one, or the cache's life is over. */
+/** Waits until a dead predecessor is recovered: true. False: there is a living elder one, or the cache's life is over. */
 function succeed(attachment: Attachment): boolean {
   const { kernel } = attachment;
   while (isOpen(attachment)) {
@@ -60,7 +60,7 @@ function succeed(attachment: Attachment): boolean {
       (owner) => owner !== kernel.owner && kernel.rowWord(owner, L.ROW_KIND) === L.KIND_FILES,
     );
     if (others.length === 0) return true;
-    if (others.some((owner) => kernel.status(owner) === L.ROW_LIVE && isAlive(kernel, owner))) return false;
+    if (elders(kernel, L.KIND_FILES) > 0) return false;
     attachment.look(SUCCEED_MS);
     Atomics.wait(kernel.words, L.HEADER_LIFE >> 2, L.LIFE_OPEN, SUCCEED_MS);
   }

@@ -3,7 +3,7 @@ import type { Attachment } from '../attachment';
 import type { PinfoldError } from '../errors';
 import type { FileId, FrameId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
-import { isAlive } from '../liveness';
+import { elders } from '../liveness';
 import { type Protocol, serviceClass } from '../protocol/effects';
 import { isResting, RETRY_MS } from '../protocol/fill';
 import { flush } from '../protocol/flush';
@@ -20,7 +20,8 @@ const UNSTABLE_RATIO = 1 / 8;
 
 export function runFlusher(attachment: Attachment): void {
   const { kernel, options } = attachment;
-  if (isSurplus(attachment)) return;
+  // Two threads may have started a successor for the same dead one.
+  if (elders(kernel, L.KIND_FLUSHER) >= options.flushers) return;
   const bellAt = L.HEADER_BELL + 4 * serviceClass.flushers;
   let turn = 0;
   const serve = () => {
@@ -40,16 +41,6 @@ export function runFlusher(attachment: Attachment): void {
     }
     awaitBell(attachment, serviceClass.flushers, bell, Math.min(nextLook, deaths.nextAt) - attachment.now());
   }
-}
-
-/** Whether there are enough of them without this one: two threads may have started a successor for the same dead one. */
-function isSurplus({ kernel, options }: Attachment): boolean {
-  let others = 0;
-  for (const owner of kernel.owners()) {
-    if (owner === kernel.owner || kernel.rowWord(owner, L.ROW_KIND) !== L.KIND_FLUSHER) continue;
-    if (kernel.status(owner) === L.ROW_LIVE && isAlive(kernel, owner)) others++;
-  }
-  return others >= options.flushers;
 }
 
 /** Looks for dead owners now and then, so that they are recovered though nobody waits for them. */

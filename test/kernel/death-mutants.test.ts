@@ -159,7 +159,7 @@ const protocols: readonly Mutant[] = [
   },
   {
     mistake: 'a page past the end stays that a write brought in which came to nothing',
-    changes: [without(recovery, '    dropBeyond(pool, file);')],
+    changes: [without(recovery, '    if (!evict(pool, from as FrameId)) return false;')],
     found: 'a write behind the end, over two pages',
     says: /page 7 is in the cache, past the end/,
   },

@@ -30,7 +30,7 @@ export {
   fileSetSize,
   fileSize,
 } from './files';
-export { cutOff, freeOrphans, nextPageFrom } from './orphans';
+export { cutOff, freeOrphans, nextPageBeyond, nextPageFrom } from './orphans';
 export { countMiss, makeWritePin, pin, prepareWait, unpin, viewClose, viewOpen } from './pins';
 export {
   declareDead,

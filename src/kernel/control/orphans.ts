@@ -1,7 +1,7 @@
 // Pages cut off by truncate. A page leaves the table and gets ORPHAN in one section, so nobody finds an orphan by its
 // page: only those who hold it know it. Its frame is free once the last of them lets go; whatever they store is dropped.
 import * as L from '../layout';
-import { account, bucketAt, count, dirtyWordAt, fileAt, frameAt, frames, hashOf, out, row, setDirtyBits, unstableWordAt, wakeFrame } from './words';
+import { account, bucketAt, count, dirtyWordAt, fileAt, frameAt, frames, hashOf, heldFileAt, out, row, rowAt, setDirtyBits, unstableWordAt, wakeFrame } from './words';
 import { find, isPage, place, placeIn, placeValue } from './table';
 
 const HELD = L.PIN_MASK | L.UPDATING | L.WRITEBACK | L.CLAIMED;
@@ -109,6 +109,28 @@ export function nextPageFrom(file: i32, first: i32, from: i32): i32 {
     if (<u32>index < <u32>first || atomic.load<i32>(at, L.FRAME_STATE) & L.ORPHAN) continue;
     out(0, index);
     return frame;
+  }
+  return -1;
+}
+
+/**
+ * The first frame at or after `from` with a page past the end of its file, of the files that owner `id` refers to, or −1.
+ * Pages have `1 << shift` bytes. A candidate: the size is read in two words.
+ */
+export function nextPageBeyond(id: i32, from: i32, shift: i32): i32 {
+  const owner = rowAt(id);
+  for (let frame = from; frame < frames; frame++) {
+    const at = frameAt(frame);
+    const file = atomic.load<i32>(at, L.FRAME_FILE);
+    if (file < 0 || (load<i32>(heldFileAt(owner, file), L.ROW_FILES) & (1 << (file & 31))) == 0) continue;
+    const fileRow = fileAt(file);
+    const lo = atomic.load<i32>(fileRow, L.FILE_SIZE_LO);
+    const hi = atomic.load<i32>(fileRow, L.FILE_SIZE_HI);
+    if (hi >>> shift) continue; // as large as a file can be
+    const whole = (hi << (32 - shift)) | (lo >>> shift);
+    const rest = lo & ((1 << shift) - 1);
+    const index = atomic.load<i32>(at, L.FRAME_INDEX);
+    if (<u32>index > <u32>whole || (index == whole && rest == 0)) return frame;
   }
   return -1;
 }
