@@ -47,4 +47,18 @@ export default defineConfig([
     clean: true,
     skipNodeModulesBundle: true, // and `#harness`, as for the bench
   },
+  {
+    // As the storm. The library's sources are bundled where a part drives them itself; whole caches are the built harness.
+    name: 'proof',
+    tsconfig: 'tsconfig.build.json',
+    entry: ['test/proof/main.ts', 'test/proof/*/worker.ts', 'test/proof/*/child.ts'],
+    outDir: 'test/proof/dist',
+    format: ['esm'],
+    target: 'node20',
+    platform: 'node',
+    splitting: true,
+    sourcemap: true,
+    clean: true,
+    skipNodeModulesBundle: true,
+  },
 ]);
