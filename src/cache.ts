@@ -9,13 +9,14 @@ import { AsyncDriver } from './driver/async';
 import { ioError, pinfoldError, show, typeError } from './errors';
 import { CachedFile, type FileContext } from './file';
 import { geometryOf, initialize } from './kernel/geometry';
-import { describeOwner, type FileId, type FrameId, type Kernel, type OwnerId } from './kernel/kernel';
+import { describeOwner, type FileId, type Kernel, type OwnerId } from './kernel/kernel';
 import * as L from './kernel/layout';
 import { lifeError } from './life';
 import { declareDead, isAlive } from './liveness';
 import { checkPath, openRequest } from './openRequest';
 import { type CacheOptions, checkCacheOptions, checkOpenOptions, type OpenOptions } from './options';
 import { type PageInfo, pagesOf, pathOf } from './pages';
+import { emptyForGood } from './protocol/close';
 import { type Answer, ask, type Protocol, serviceClass } from './protocol/effects';
 import { fsyncByService } from './protocol/fsync';
 import { Services } from './services';
@@ -310,9 +311,7 @@ export class PageCache {
       refuseLivePins(kernel);
       await this.#syncAll();
       kernel.control.freeOrphans();
-      kernel.control.setLife(L.LIFE_CLOSING); // from here on nothing is brought in, and nobody attaches
-      if (this.#evictAll()) break;
-      kernel.control.setLife(L.LIFE_OPEN); // somebody pinned or wrote meanwhile
+      if (emptyForGood(this.#attachment)) break;
       if (attempt === CLOSE_ATTEMPTS) {
         refuseLivePins(kernel);
         throw pinfoldError('ERR_PINFOLD_BUSY', 'not closed: other threads go on writing. Stop them first');
@@ -372,17 +371,6 @@ export class PageCache {
         throw ioError(`not closed: '${path}' could not be synced`, errno, 'fsync', path);
       }
     }
-  }
-
-  /** Takes every page out of the cache: false if one is pinned, dirty or being brought in. */
-  #evictAll(): boolean {
-    const { kernel, geometry } = this.#attachment;
-    for (let id = 0; id < geometry.frames; id++) {
-      const frame = id as FrameId;
-      // A frame without identity is somebody's undo frame, or free.
-      if (kernel.frameWord(frame, L.FRAME_FILE) >= 0 && kernel.control.evict(frame) !== 1) return false;
-    }
-    return statsOf(kernel).resident === 0;
   }
 
   #check(): void {

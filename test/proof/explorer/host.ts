@@ -1,0 +1,288 @@
+// Puts a scenario on the machine: the shipped kernel lowered, the library's sources converted, one memory under both.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Geometry, geometryOf } from '../../../src/kernel/geometry.ts';
+import { type FrameId, Kernel } from '../../../src/kernel/kernel.ts';
+import * as L from '../../../src/kernel/layout.ts';
+import { checkCacheOptions } from '../../../src/options.ts';
+import { statsOf } from '../../../src/stats.ts';
+import { violations } from '../../support/invariants.ts';
+import { bundle, convert, type Replacements } from './convert.ts';
+import { type Lowered, lower, toJavaScript } from './lower.ts';
+import { type Bounds, type Count, Machine, type Program, type ThreadPlan, Violated } from './machine.ts';
+import type * as Subject from './subject/index.ts';
+import type { Scenario, World } from './subject/world.ts';
+
+const ENTRY = 'test/proof/explorer/subject/index.ts';
+
+/** Everything that is the same for all scenarios: the code under test. */
+export interface Code {
+  readonly wasm: Uint8Array;
+  readonly lowered: { readonly plain: Lowered; readonly mortal: Lowered };
+  readonly subject: string;
+  readonly imports: Readonly<Record<string, unknown>>;
+}
+
+/** Loads what is shipped, or mistakes planted in it. `root` ends with a slash. */
+export async function load(
+  root: string,
+  { wasm, replaced }: { wasm?: Uint8Array; replaced?: Replacements } = {},
+): Promise<Code> {
+  const binary = wasm ?? readFileSync(join(root, 'build/kernel/control.wasm'));
+  const { source, imports } = convert(await bundle(root, ENTRY, replaced));
+  const modules = await Promise.all(imports.map(async (name) => [name, await import(name)] as const));
+  const script = toJavaScript(binary);
+  return {
+    wasm: binary,
+    lowered: { plain: lower(script, false), mortal: lower(script, true) },
+    subject: source,
+    imports: Object.fromEntries(modules),
+  };
+}
+
+type Exports = typeof Subject;
+type Ops = ReturnType<Machine['ops']>;
+
+const WASM_PAGE = 65_536;
+const FRAME_FIELDS = [L.FRAME_STATE, L.FRAME_FILE, L.FRAME_INDEX, L.FRAME_USEQ];
+
+function geometryFor(
+  scenario: Scenario,
+  pageSize: number,
+): { geometry: Geometry; options: ReturnType<typeof checkCacheOptions> } {
+  const options = checkCacheOptions({
+    memory: 256 * 1024,
+    maxThreads: 10,
+    maxPinsPerThread: 4,
+    maxFiles: 2,
+    pinnedDirty: scenario.pinned ?? 'keep',
+    dirtyBackgroundRatio: 1,
+    dirtyRatio: 1,
+  });
+  const frames = scenario.frames ?? 4;
+  const stagingPages = scenario.stagingPages ?? 2;
+  const stagingAreas = 2;
+  const stagingAt = frames * pageSize;
+  const bytes = stagingAt + stagingAreas * stagingPages * pageSize;
+  const whole = geometryOf(options);
+  const geometry = {
+    ...whole,
+    pageSize,
+    frames,
+    framesPerMemory: frames,
+    dataBytes: [bytes],
+    stagingAreas,
+    stagingPages,
+    stagingAt,
+  };
+  return { geometry, options };
+}
+
+/** Who may die: an actor of the scenario, and whoever recovers it first. */
+export interface Mortals {
+  readonly actor?: string;
+  readonly undertaker?: boolean;
+}
+
+export class Stage {
+  readonly scenario: Scenario;
+  readonly machine: Machine;
+  readonly #world: World;
+  readonly #exports: Exports;
+  readonly #ops: Ops;
+  readonly #memory: WebAssembly.Memory;
+  readonly #module: WebAssembly.Module;
+  readonly #geometry: Geometry;
+  readonly #looking: Kernel;
+  /** The word at which the disk's stable pages begin. */
+  readonly #stableAt: number;
+  readonly #fields = new Map<number, { frame: FrameId; field: number }>();
+
+  /** With who may die, on the lowered kernel in which threads can. */
+  constructor(code: Code, name: string, mortals: Mortals = {}) {
+    const deaths = mortals.actor !== undefined;
+    const lowered = deaths ? code.lowered.mortal : code.lowered.plain;
+    this.#module = new WebAssembly.Module(code.wasm as BufferSource);
+    // What scenarios there are is looked up before there is a memory for one.
+    const none = new Machine(new Int32Array(1), 0);
+    const first = this.#evaluate(code, none.ops(), none.words, undefined);
+    const scenario = first.scenarios.find((one) => one.name === name);
+    if (!scenario)
+      throw new Error(
+        `no scenario '${name}': there are ${first.scenarios.map((one) => one.name).join(', ')}`,
+      );
+    const { geometry, options } = geometryFor(scenario, first.PAGE);
+    this.#geometry = geometry;
+    const diskWords = 8 + first.DISK_PAGES * ((first.PAGE / 4) * 2 + 1);
+    const pagesAt = geometry.controlBytes;
+    const diskAt = (pagesAt + geometry.dataBytes[0]!) >> 2;
+    const notesAt = diskAt + diskWords;
+    this.#stableAt = diskAt + 8 + first.DISK_PAGES * (first.PAGE / 4);
+    const pages = Math.ceil(((notesAt + first.NOTES) * 4) / WASM_PAGE);
+    this.#memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.machine = new Machine(new Int32Array(this.#memory.buffer), lowered.branches.length);
+    this.#ops = this.machine.ops();
+    const instantiate = new Function('X', lowered.source)(this.#ops) as (
+      buffer: SharedArrayBuffer,
+    ) => unknown;
+    this.#exports = this.#evaluate(code, this.#ops, this.machine.words, instantiate);
+    this.scenario = this.#exports.scenarios.find((one) => one.name === name)!;
+    const places = {
+      geometry,
+      options,
+      module: this.#module,
+      memory: this.#memory,
+      pagesAt,
+      diskAt,
+      notesAt,
+    };
+    this.#world = this.#through(() => this.#exports.prepare(places, this.scenario));
+    this.#looking = new Kernel(this.#module, this.#memory);
+    for (let frame = 0; frame < geometry.frames; frame++) {
+      for (const field of FRAME_FIELDS) {
+        const index = (this.#looking.frameAt(frame as FrameId) + field) >> 2;
+        this.#fields.set(index, { frame: frame as FrameId, field });
+        this.machine.watch(index);
+      }
+    }
+    this.machine.start({
+      threads: this.#plans(mortals),
+      restore: () => this.#through(() => this.#exports.restore(this.#world)),
+      check: () => this.#check(),
+      stored: (index, old, value) => this.#stored(index, old, value),
+    });
+  }
+
+  #evaluate(
+    code: Code,
+    ops: Ops,
+    words: Int32Array,
+    instantiate: ((buffer: SharedArrayBuffer) => unknown) | undefined,
+  ): Exports {
+    const wasm = {
+      Instance: class {
+        readonly exports = instantiate?.(words.buffer as SharedArrayBuffer);
+      },
+      Memory: WebAssembly.Memory,
+      Module: WebAssembly.Module,
+    };
+    const names = Object.keys(ops).map((name) => `${name}: X$${name}`);
+    const body = `const {${names.join(', ')}} = X;\n${code.subject}`;
+    const machine = { ...ops, words };
+    const evaluate = new Function('X', 'machine', 'imports', 'WebAssembly', 'performance', body);
+    return evaluate(ops, machine, code.imports, wasm, { now: ops.now }) as Exports;
+  }
+
+  #through<T>(does: () => T): T {
+    return (this.#ops.through as (value: unknown) => T)(does());
+  }
+
+  #plans(mortals: Mortals): ThreadPlan[] {
+    const world = this.#world;
+    const { act, bury } = this.#exports;
+    const died = (owner: number) => () => {
+      (this.#ops.st as (i: number, value: number) => void)(world.places.notesAt + 40 + owner, 1);
+    };
+    const plans: ThreadPlan[] = [];
+    for (const [name, actor] of Object.entries(this.scenario.actors)) {
+      const me = world.threads.get(name)!;
+      plans.push({
+        name,
+        start: () => act(world, me, actor) as unknown as Program,
+        mortal: name === mortals.actor,
+        died: died(me.kernel.owner),
+      });
+    }
+    for (const [n, me] of world.undertakers.entries()) {
+      plans.push({
+        name: `undertaker ${n + 1}`,
+        start: () => bury(world, me) as unknown as Program,
+        undertaker: true,
+        racing: (this.scenario.undertakers ?? 1) > 1,
+        mortal: n === 0 && mortals.undertaker === true,
+        died: died(me.kernel.owner),
+      });
+    }
+    return plans;
+  }
+
+  /** What is true of every cache in which nothing moves, and what the scenario says. The shipped module looks, not the lowered one. */
+  #check(): void {
+    const kernel = new Kernel(this.#module, this.#memory);
+    kernel.attach(this.#geometry.serviceRows, this.#geometry.rows, L.KIND_USER, { tid: 0, start: 0n }, 98);
+    const wrong = this.scenario.leavesPins
+      ? []
+      : violations(kernel, this.#geometry.pageSize, statsOf(kernel));
+    kernel.control.detach();
+    if (wrong.length > 0) throw new Violated(wrong.join('; '));
+    this.#through(() => this.#exports.check(this.#world));
+  }
+
+  /** Rules about single stores. */
+  #stored(index: number, old: number, value: number): void {
+    const { frame, field } = this.#fields.get(index)!;
+    const { words } = this.machine;
+    const at = this.#looking.frameAt(frame) >> 2;
+    const state = words[at + (L.FRAME_STATE >> 2)]!;
+    if (field === L.FRAME_FILE || field === L.FRAME_INDEX) {
+      if ((state & L.CLAIMED) === 0)
+        throw new Violated(`frame ${frame} gets another identity unclaimed (I2)`);
+      if (field === L.FRAME_FILE && old >= 0 && (state & L.VALID) !== 0) this.#leaves(frame, old);
+      if (state >>> 20 !== 0 || (state & L.WRITE_MASK) !== 0)
+        throw new Violated(`frame ${frame} gets another identity while it is pinned (I2)`);
+    }
+    if (field === L.FRAME_USEQ && (state & L.UPDATING) === 0)
+      throw new Violated(`frame ${frame}: useq moves without UPDATING (I14)`);
+    if (field === L.FRAME_STATE) {
+      if (
+        (value & L.VALID) !== 0 &&
+        (value & L.CLAIMED) === 0 &&
+        ((old & L.VALID) === 0 || (old & L.CLAIMED) !== 0)
+      ) {
+        this.#alone(frame);
+      }
+      if ((value & L.CLAIMED) !== 0 && (old & L.CLAIMED) === 0) {
+        if ((old & (L.DIRTY | L.WRITEBACK | L.UPDATING | L.HOLD)) !== 0 && (old & L.ORPHAN) === 0)
+          throw new Violated(`frame ${frame} is claimed in state ${old}`);
+      }
+    }
+  }
+
+  /** I4, I7: a page that leaves the cache is on the disk, and stable there; unless the file was cut off before it. */
+  #leaves(frame: FrameId, file: number): void {
+    const { words } = this.machine;
+    const { pageSize } = this.#geometry;
+    const size = this.#looking.fileWord(file as never, L.FILE_SIZE_LO);
+    const index = words[(this.#looking.frameAt(frame) + L.FRAME_INDEX) >> 2]!;
+    const { pagesAt } = this.#world.places;
+    for (let word = 0; word < pageSize / 4 && index * pageSize + word * 4 < size; word++) {
+      const held = words[((pagesAt + frame * pageSize) >> 2) + word]!;
+      const stable = words[this.#stableAt + index * (pageSize / 4) + word]!;
+      if (held !== stable)
+        throw new Violated(
+          `page ${index} leaves the cache with ${held} at word ${word}, ${stable} is stable (I7)`,
+        );
+    }
+  }
+
+  /** I1: no other frame holds the frame's page. */
+  #alone(frame: FrameId): void {
+    const { words } = this.machine;
+    const word = (of: number, field: number) => words[(this.#looking.frameAt(of as FrameId) + field) >> 2]!;
+    for (let other = 0; other < this.#geometry.frames; other++) {
+      const state = word(other, L.FRAME_STATE);
+      if (other === frame || (state & L.VALID) === 0 || (state & L.ORPHAN) !== 0) continue;
+      if (word(other, L.FRAME_FILE) < 0 || word(other, L.FRAME_FILE) !== word(frame, L.FRAME_FILE)) continue;
+      if (word(other, L.FRAME_INDEX) === word(frame, L.FRAME_INDEX))
+        throw new Violated(`frames ${frame} and ${other} hold the same page (I1)`);
+    }
+  }
+
+  get count(): Count {
+    return this.machine.count;
+  }
+
+  explore(bounds: Bounds, until: number) {
+    return this.machine.explore(bounds, until);
+  }
+}

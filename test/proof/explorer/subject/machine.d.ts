@@ -1,0 +1,16 @@
+// What the machine offers to code that runs on it: a parameter of the converted bundle.
+declare const machine: {
+  readonly STOP: unique symbol;
+  /** Stops the running thread, as its steps do. */
+  stop(): void;
+  /** A place where the running thread may die. */
+  mortal(): void;
+  /** Runs all of it as one step. */
+  atomically<T>(does: () => T): T;
+  /** For people who look at a replay. */
+  say(what: string): void;
+  /** Ends the search: what must hold does not. */
+  violated(what: string): never;
+  /** The whole memory: the kernel's, pages, the disk, notes. */
+  readonly words: Int32Array;
+};

@@ -1,0 +1,16 @@
+import type { Scenario } from '../world';
+import { ends } from './ends';
+import { failures } from './failure';
+import { pins } from './pins';
+import { truncates } from './truncates';
+import { updates } from './updates';
+import { writebacks } from './writeback';
+
+export const scenarios: readonly Scenario[] = [
+  ...pins,
+  ...updates,
+  ...writebacks,
+  ...failures,
+  ...truncates,
+  ...ends,
+];
