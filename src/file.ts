@@ -17,7 +17,7 @@ import {
 import { Page } from './page';
 import { type CopyPart, copyWhole } from './protocol/copy';
 import { Patience, type Protocol, serviceClass } from './protocol/effects';
-import { acquire, bringIn, bringInMissed, pinError, waitForClaim } from './protocol/fill';
+import { acquire, bringIn, bringInMissed, isPastEnd, pinError, waitForClaim } from './protocol/fill';
 import {
   fsyncByService,
   fsyncRound,
@@ -269,13 +269,14 @@ export class CachedFile {
     const control = this.#control;
     const slot = control.pin(this.#id, index | 0);
     if (slot >= 0) {
-      const status = mode === 'read' ? 0 : control.makeWritePin(slot);
+      if (mode === 'read') return slot;
+      const status = isPastEnd(this.#attachment, this.#id, index) ? L.GONE : control.makeWritePin(slot);
       if (status === 0) return slot;
       control.unpin(slot, 0);
       if (status !== L.GONE) throw pinError(this.#attachment, index, L.PIN_COUNT_FULL, 'write');
     }
     if (slot >= 0 || slot === L.MISS || slot === L.BUSY) {
-      this.#checkIndex(index); // a page in the cache is within the file; only now is the size worth a look
+      this.#checkIndex(index); // a page in the cache is within the file, or will be; only now is the size worth a look
       return undefined;
     }
     throw pinError(this.#attachment, index, slot);
@@ -310,7 +311,7 @@ export class CachedFile {
       try {
         slot = await this.#run(acquire(this.#attachment, this.#id, index, 'read'));
       } catch (error) {
-        if (isPastEnd(error)) return done;
+        if (isRangeError(error)) return done;
         throw error;
       }
       try {
@@ -348,7 +349,7 @@ export class CachedFile {
         try {
           this.#viewMissed(index, frame);
         } catch (error) {
-          if (isPastEnd(error)) return 0;
+          if (isRangeError(error)) return 0;
           throw error;
         }
         continue;
@@ -594,7 +595,7 @@ export class CachedFile {
   #beginSync(index: number, range: CheckedRange): FrameId {
     const frame = this.#control.updateOpen(this.#id, index | 0);
     if (frame >= 0) {
-      if (!range.named && this.#attachment.kernel.out(1) !== 0) this.#refuseUnnamed(index);
+      this.#checkBegun(index, range);
       return frame;
     }
     if (!range.extends) this.#checkIndex(index);
@@ -640,7 +641,10 @@ export class CachedFile {
     }
   }
 
-  /** Whether the update that was begun the general way may go on; else it is undone. */
+  /**
+   * Whether the update just begun may go on; else it is undone. A page past the end may be in the cache: another thread is
+   * extending the file, and may come to nothing.
+   */
   #checkBegun(index: number, range: CheckedRange): void {
     if (!range.named && this.#attachment.kernel.out(1) !== 0) this.#refuseUnnamed(index);
     if (!range.extends && index * this.pageSize >= this.#attachment.kernel.size(this.#id)) {
@@ -989,7 +993,7 @@ function checkPosition(position: unknown): asserts position is number {
 }
 
 /** Whether a page of a read could not be had because a truncate has made the file end before it. */
-const isPastEnd = (error: unknown) => (error as PinfoldError).code === 'ERR_PINFOLD_RANGE';
+const isRangeError = (error: unknown) => (error as PinfoldError).code === 'ERR_PINFOLD_RANGE';
 
 /** Page indexes are 32-bit. Before it is a number, `>>>` must not be asked: it throws over a BigInt. */
 const isPageIndex = (index: unknown): index is number => typeof index === 'number' && index >>> 0 === index;

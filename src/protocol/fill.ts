@@ -216,6 +216,14 @@ export function* waitForClaim(
   }
 }
 
+/**
+ * Whether the file ends before the page, which may be in the cache all the same: a write that extends the file has brought it
+ * in, and may come to nothing. Nobody else may store into it before.
+ */
+export function isPastEnd({ kernel, geometry }: Pool, file: FileId, index: number): boolean {
+  return index * geometry.pageSize >= kernel.size(file);
+}
+
 /** Pins the page, whatever it takes: its pin slot. `extending`: for a write that extends the file, if need be. */
 export function* acquire(
   pool: Pool,
@@ -230,7 +238,12 @@ export function* acquire(
   for (;;) {
     const slot = control.pin(file, index | 0);
     if (slot >= 0) {
-      const status = mode === 'write' ? control.makeWritePin(slot) : 0;
+      if (mode === 'read') return slot;
+      if (isPastEnd(pool, file, index)) {
+        control.unpin(slot, 0);
+        throw rangeError('ERR_PINFOLD_RANGE', `page index ${index}: the file ends before it`);
+      }
+      const status = control.makeWritePin(slot);
       if (status === 0) return slot;
       control.unpin(slot, 0);
       if (status === L.GONE) continue; // cut off since the lookup

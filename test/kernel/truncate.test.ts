@@ -309,10 +309,10 @@ describe('a write that extends the file', () => {
     expectSynced();
   });
 
-  test('a page of it is in the cache, its size is not yet raised, and somebody dirties it: fsync says yes', () => {
+  test('a page of it is in the cache, its size is not yet raised: nobody may store into it, and fsync says yes', () => {
     const late = task(user, extending(user, 9, 0x99, 10 * PAGE)).runTo('wait');
     expect(cached(9)).toBeGreaterThanOrEqual(0);
-    store(9, 0x98, flusher);
+    expect(() => store(9, 0x98, flusher)).toThrow(/the file ends before it/);
     expect(fsync(cutter).runTo().value[0]).toBe(0);
     expect(disk.length).toBe(PAGES * PAGE);
     expect(late.runTo().value).toBe(1);

@@ -254,6 +254,7 @@ export class Stage {
     const { pageSize } = this.#geometry;
     const size = this.#looking.fileWord(file as never, L.FILE_SIZE_LO);
     const index = words[(this.#looking.frameAt(frame) + L.FRAME_INDEX) >> 2]!;
+    if (this.#isBeingFilled(frame)) return;
     const { pagesAt } = this.#world.places;
     for (let word = 0; word < pageSize / 4 && index * pageSize + word * 4 < size; word++) {
       const held = words[((pagesAt + frame * pageSize) >> 2) + word]!;
@@ -263,6 +264,15 @@ export class Stage {
           `page ${index} leaves the cache with ${held} at word ${word}, ${stable} is stable (I7)`,
         );
     }
+  }
+
+  /** Whether its bytes are not there yet: a fill that is given up, by itself or by who recovers its thread. */
+  #isBeingFilled(frame: FrameId): boolean {
+    for (let row = 0; row < this.#geometry.rows; row++) {
+      if (this.#looking.rowWord(row, L.ROW_CLAIM) !== frame + 1) continue;
+      if (this.#looking.rowWord(row, L.ROW_CLAIM_STAGE) === L.STAGE_FILLING) return true;
+    }
+    return false;
   }
 
   /** I1: no other frame holds the frame's page. */

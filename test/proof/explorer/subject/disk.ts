@@ -55,6 +55,10 @@ export class Disk {
     this.#store(what === 'write' ? FAIL_WRITES : what === 'flush' ? FAIL_FLUSHES : FAIL_RESIZES, times);
   }
 
+  heal(): void {
+    for (const field of [FAIL_WRITES, FAIL_FLUSHES, FAIL_RESIZES]) this.#store(field, 0);
+  }
+
   #fails(field: number): boolean {
     const left = this.#load(field);
     if (left === 0) return false;

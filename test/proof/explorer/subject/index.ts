@@ -27,6 +27,7 @@ export function bury(world: World, me: Me): void {
 
 /** What must hold when all have ended, beside what is true of every cache. */
 export function check(world: World): void {
+  world.disk.heal();
   world.scenario.check?.(world);
   if (!world.scenario.leavesPins) world.settle();
 }

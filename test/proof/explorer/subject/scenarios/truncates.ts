@@ -128,7 +128,9 @@ export const truncates: readonly Scenario[] = [
         run(world, me) {
           const done = world.noted(1);
           me.open().fsyncSync();
+          const file = me.open();
           machine.atomically(() => {
+            if (file.size <= 2 * PAGE) return; // the cutter has died, and who recovered it was not refused
             if (done !== 0 && world.disk.stable(2, 0) !== done)
               machine.violated('fsync has returned without a write beyond a cut that was refused (I5)');
           });
@@ -136,7 +138,8 @@ export const truncates: readonly Scenario[] = [
       },
     },
     check: (world) => {
-      if (world.noted(1) !== 0) mayBe('what was written', firstWord(world.other, 2), 9003);
+      if (world.noted(1) === 0 || world.other.open().size <= 2 * PAGE) return;
+      mayBe('what was written', firstWord(world.other, 2), 9003);
     },
   },
   {
