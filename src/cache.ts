@@ -6,16 +6,17 @@ import controlWasm from '../build/kernel/control.wasm';
 import { Attachment, checkHandle, type HandleParts, monotonicMs, type PageCacheHandle } from './attachment';
 import { closeDescriptors } from './descriptors';
 import { AsyncDriver } from './driver/async';
-import { ioError, pinfoldError, show, typeError } from './errors';
+import { checksumError, ioError, pinfoldError, show, typeError } from './errors';
 import { CachedFile, type FileContext } from './file';
 import { geometryOf, initialize } from './kernel/geometry';
 import { describeOwner, type FileId, type Kernel, type OwnerId } from './kernel/kernel';
 import * as L from './kernel/layout';
+import { pathOf } from './kernel/path';
 import { lifeError } from './life';
 import { declareDead, isAlive } from './liveness';
-import { checkPath, openRequest } from './openRequest';
+import { checkPath, openRequest, openStatus } from './openRequest';
 import { type CacheOptions, checkCacheOptions, checkOpenOptions, type OpenOptions } from './options';
-import { type PageInfo, pagesOf, pathOf } from './pages';
+import { type PageInfo, pagesOf } from './pages';
 import { emptyForGood } from './protocol/close';
 import { type Answer, ask, type Protocol, serviceClass } from './protocol/effects';
 import { fsyncByService } from './protocol/fsync';
@@ -191,7 +192,8 @@ export class PageCache {
 
   /**
    * Opens a file: one and the same for all threads and spellings of its path. Throws ERR_PINFOLD_IO (no such file, no
-   * permission, a directory), ERR_PINFOLD_CONFLICT (open in another cache of this process), ERR_PINFOLD_FILES.
+   * permission, a directory), ERR_PINFOLD_CONFLICT (open in another cache of this process, or with another `checksum`),
+   * ERR_PINFOLD_FILES, ERR_PINFOLD_CHECKSUM (the last page of a file with checksums does not tell where it ends).
    */
   async open(path: string, options?: OpenOptions): Promise<CachedFile> {
     this.#check();
@@ -223,6 +225,18 @@ export class PageCache {
         'ERR_PINFOLD_FILES',
         `'${path}' not opened: ${maxFiles} files are open, the most there may be (maxFiles)`,
       );
+    }
+    if (errno === openStatus.otherChecksum) {
+      const other = options.checksum === 'none' ? "checksum 'crc32c'" : "checksum 'none'";
+      throw pinfoldError(
+        'ERR_PINFOLD_CONFLICT',
+        `'${path}' is open in this cache, or has pages that are not synced yet, with ${other}`,
+      );
+    }
+    if (errno === openStatus.corrupt) {
+      const why =
+        'was not written with a checksum and pages of this size, or is torn: the size of the file is unknown';
+      throw checksumError(id >>> 0, path, why);
     }
     if (errno !== 0) throw ioError(`'${path}' could not be opened`, errno, 'open', path);
     const file = new CachedFile(this.#context, id as FileId, path, options);

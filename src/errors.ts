@@ -16,6 +16,8 @@ export type PinfoldErrorCode =
   | 'ERR_PINFOLD_READ_ONLY'
   /** A call of the operating system failed: `cause` says which and how. Nothing that was written is lost. */
   | 'ERR_PINFOLD_IO'
+  /** What the store has of a page is not what was written there: `page` and `path` say where. No byte of it was returned. */
+  | 'ERR_PINFOLD_CHECKSUM'
   /** Every frame is pinned, or dirty and not writable: there is no room for another page. */
   | 'ERR_PINFOLD_FULL'
   /** This thread holds `maxPinsPerThread` pins. */
@@ -52,6 +54,9 @@ export type PinfoldErrorCode =
 /** What every error thrown or rejected by Pinfold has in common. */
 export interface PinfoldError extends Error {
   code: PinfoldErrorCode;
+  /** With ERR_PINFOLD_CHECKSUM: the index of the page, and the path of its file. */
+  page?: number;
+  path?: string;
 }
 
 function withCode<E extends Error>(error: E, code: PinfoldErrorCode, cause?: unknown): E & PinfoldError {
@@ -109,4 +114,10 @@ function errnoName(errno: number): string {
 export function ioError(what: string, errno: number, syscall: string, path?: string): PinfoldError {
   const cause = systemError(errno, syscall, path);
   return pinfoldError('ERR_PINFOLD_IO', `${what}: ${cause.message}`, cause);
+}
+
+/** A page of a file with checksums is not the one that was written. */
+export function checksumError(page: number, path: string, why: string): PinfoldError {
+  const error = pinfoldError('ERR_PINFOLD_CHECKSUM', `page ${page} of '${path}' ${why}`);
+  return Object.assign(error, { page, path });
 }

@@ -2,6 +2,7 @@ import type { Attachment } from './attachment';
 import { copyOut } from './copyOut';
 import { type AsyncDriver, bounded } from './driver/async';
 import { ioError, type PinfoldError, pinfoldError, rangeError, show, typeError } from './errors';
+import { formatWith } from './kernel/format';
 import type { Control, FileId, FrameId, PageBytes, PinSlot } from './kernel/kernel';
 import * as L from './kernel/layout';
 import { lifeError } from './life';
@@ -14,7 +15,7 @@ import {
   UPDATE_TIMEOUT_MS,
   type UpdateRange,
 } from './options';
-import { Page } from './page';
+import { Page, type PageSource } from './page';
 import { type CopyPart, copyWhole } from './protocol/copy';
 import { Patience, type Protocol, serviceClass } from './protocol/effects';
 import { acquire, bringIn, bringInMissed, isPastEnd, pinError, waitForClaim } from './protocol/fill';
@@ -77,13 +78,17 @@ export class CachedFile {
   /** The path it was opened by. */
   readonly path: string;
   readonly mode: 'r' | 'r+';
-  /** Bytes a page. */
+  /** Bytes a page: 8 less than the cache's pages have, if the file has checksums. */
   readonly pageSize: number;
+  readonly checksum: 'none' | 'crc32c';
   readonly #context: FileContext;
   readonly #attachment: Attachment;
   readonly #control: Control;
   readonly #bytes: PageBytes;
+  /** The bytes of this file's pages, by frame, where this thread has touched it; see `#pageOf`. */
   readonly #views: readonly (Uint8Array | undefined)[];
+  /** Where pins of this file find their bytes. */
+  readonly #source: PageSource;
   readonly #id: FileId;
   #closed = false;
   /** Errors from outside of rounds that this handle has told of. */
@@ -102,11 +107,16 @@ export class CachedFile {
     this.#attachment = context.attachment;
     this.#control = context.attachment.kernel.control;
     this.#bytes = context.attachment.bytes;
-    this.#views = this.#bytes.views;
     this.#id = id;
     this.path = path;
     this.mode = options.mode;
-    this.pageSize = this.#attachment.geometry.pageSize;
+    this.checksum = options.checksum;
+    const { checksummed, payload } = formatWith(this.#attachment.geometry, options.checksum === 'crc32c');
+    this.pageSize = payload;
+    this.#views = checksummed ? this.#bytes.payloads : this.#bytes.views;
+    this.#source = checksummed
+      ? { kernel: this.#attachment.kernel, bytes: { of: (frame) => this.#pageOf(frame) } }
+      : this.#attachment;
     this.#lookEvery = pagesBetweenLooks(this.#attachment);
     const whole = { offset: 0, length: this.pageSize, timeout: UPDATE_TIMEOUT_MS };
     this.#wholePage = { ...whole, named: false, extends: false };
@@ -135,7 +145,7 @@ export class CachedFile {
     if (frame >= 0) {
       let result: T;
       try {
-        result = fn(this.#views[frame] ?? this.#bytes.of(frame), arg as A);
+        result = fn(this.#views[frame] ?? this.#pageOf(frame), arg as A);
       } catch (error) {
         if (control.viewClose() === 1) throw error;
         return this.#viewAgain(index, fn, arg as A); // it may have thrown over bytes that were never together
@@ -159,7 +169,7 @@ export class CachedFile {
       }
       let result: T;
       try {
-        result = fn(this.#bytes.of(frame), arg);
+        result = fn(this.#pageOf(frame), arg);
       } catch (error) {
         if (control.viewClose() === 1) throw error;
         continue;
@@ -202,7 +212,8 @@ export class CachedFile {
   /** A whole copy of the pinned page, whatever updates do. Drops the pin. */
   #copyPinned(slot: PinSlot): Uint8Array {
     const { kernel } = this.#attachment;
-    const copy = new Uint8Array(this.pageSize);
+    const copy = new Uint8Array(this.#attachment.geometry.pageSize);
+    const page = copy.subarray(0, this.pageSize);
     const part: CopyPart = (from, offset, length) =>
       copyOut(this.#bytes.of(from), offset, copy, offset, length);
     // An update that lasts does not stand in the way: its before-image does. Only one that ends during the copy does; if
@@ -213,10 +224,15 @@ export class CachedFile {
       if (tries < COPY_TRIES || kernel.control.updateBegin(slot) < 0) continue;
       part(frame, 0, this.pageSize);
       kernel.control.updateAbort(); // drops the pin too
-      return copy;
+      return page;
     }
     kernel.control.unpin(slot, 0);
-    return copy;
+    return page;
+  }
+
+  /** The bytes of this file's page in the frame. */
+  #pageOf(frame: FrameId): Uint8Array {
+    return this.checksum === 'none' ? this.#bytes.of(frame) : this.#bytes.payload(frame, this.pageSize);
   }
 
   #viewMissed(index: number, status: number): void {
@@ -235,29 +251,29 @@ export class CachedFile {
   /**
    * Pins a page: it stays in its frame, at one address, until `unpin`. Mode 'write' lets something outside the program's
    * control store into `page.bytes` meanwhile. Throws ERR_PINFOLD_RANGE past the last page (extend by `write`),
-   * ERR_PINFOLD_READ_ONLY, ERR_PINFOLD_PIN_LIMIT, ERR_PINFOLD_FULL, ERR_PINFOLD_IO.
+   * ERR_PINFOLD_READ_ONLY, ERR_PINFOLD_PIN_LIMIT, ERR_PINFOLD_FULL, ERR_PINFOLD_IO, ERR_PINFOLD_CHECKSUM.
    */
   pinSync(index: number, mode: 'read' | 'write' = 'read'): Page {
     if (mode === 'write' && ++this.#sinceLook >= this.#lookEvery) this.#paceSync();
     const slot = this.#pinHit(index, mode);
-    if (slot !== undefined) return new Page(this.#attachment, slot, index, mode);
+    if (slot !== undefined) return new Page(this.#source, slot, index, mode);
     const acquired = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, mode));
-    return new Page(this.#attachment, acquired, index, mode);
+    return new Page(this.#source, acquired, index, mode);
   }
 
   /** As `pinSync`; a page that is not in the cache is brought in by a service thread. */
   async pin(index: number, mode: 'read' | 'write' = 'read'): Promise<Page> {
     if (mode === 'write' && ++this.#sinceLook >= this.#lookEvery) await this.#pace();
     const hit = this.#pinHit(index, mode);
-    if (hit !== undefined) return new Page(this.#attachment, hit, index, mode);
+    if (hit !== undefined) return new Page(this.#source, hit, index, mode);
     const slot = await this.#run(acquire(this.#attachment, this.#id, index, mode));
-    return new Page(this.#attachment, slot, index, mode);
+    return new Page(this.#source, slot, index, mode);
   }
 
   /** Pins a page that is in the cache; undefined if it is not, or is just being brought in. */
   tryPin(index: number, mode: 'read' | 'write' = 'read'): Page | undefined {
     const slot = this.#pinHit(index, mode);
-    if (slot !== undefined) return new Page(this.#attachment, slot, index, mode);
+    if (slot !== undefined) return new Page(this.#source, slot, index, mode);
     this.#control.bump(L.COUNT_MISSES);
     return undefined;
   }

@@ -12,7 +12,15 @@ import {
   serviceClass,
 } from './protocol/effects';
 
-export const openFlag = { write: 1, create: 2 } as const;
+export const openFlag = { write: 1, create: 2, checksum: 4 } as const;
+
+/** What an answer's first word tells beside an errno, which is positive. */
+export const openStatus = {
+  /** The file is open, or has pages that must be kept, with the other choice of `checksum`. */
+  otherChecksum: -1,
+  /** The last page, whose index is the answer's second word, does not tell the file's size: it is not as it was written. */
+  corrupt: -2,
+} as const;
 
 /** The path's bytes. Throws what no file system would take. */
 export function checkPath(path: unknown): Buffer {
@@ -46,6 +54,9 @@ export function* openRequest(pool: Pool, path: Buffer, options: Required<OpenOpt
   const at = kernel.load(L.HEADER_AT_PATHS) + area * L.PATH_BYTES;
   kernel.words[at >> 2] = path.length;
   new Uint8Array(kernel.words.buffer, at + 4, path.length).set(path);
-  const flags = (options.mode === 'r+' ? openFlag.write : 0) | (options.create ? openFlag.create : 0);
+  const flags =
+    (options.mode === 'r+' ? openFlag.write : 0) |
+    (options.create ? openFlag.create : 0) |
+    (options.checksum === 'crc32c' ? openFlag.checksum : 0);
   return { service: serviceClass.files, kind: requestKind.open, file: 0, a: area, b: flags };
 }

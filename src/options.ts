@@ -42,6 +42,11 @@ export interface OpenOptions {
   mode?: 'r' | 'r+';
   /** Create the file, empty, if it does not exist. Needs 'r+'. Default false. */
   create?: boolean;
+  /**
+   * 'crc32c': each page ends with a checksum in its last 8 bytes, which the cache keeps for itself: pages, positions and sizes
+   * count the bytes before it. Such a file must be new, or have been written so, with pages of the same size. Default 'none'.
+   */
+  checksum?: 'none' | 'crc32c';
 }
 
 export interface FsyncOptions {
@@ -170,7 +175,7 @@ export function checkCacheOptions(given: unknown): CheckedOptions {
 
 export function checkOpenOptions(given: unknown): Required<OpenOptions> {
   const options = plainObject(given, 'open options');
-  refuseUnknown(options, ['mode', 'create'], 'open');
+  refuseUnknown(options, ['mode', 'create', 'checksum'], 'open');
   const mode = checkChoice('mode', options.mode, ['r', 'r+'] as const, 'r+');
   const create = options.create ?? false;
   if (typeof create !== 'boolean') {
@@ -179,7 +184,8 @@ export function checkOpenOptions(given: unknown): Required<OpenOptions> {
   if (create && mode === 'r') {
     throw typeError('ERR_PINFOLD_OPTION', `create needs mode 'r+', got mode 'r'`);
   }
-  return { mode, create };
+  const checksum = checkChoice('checksum', options.checksum, ['none', 'crc32c'] as const, 'none');
+  return { mode, create, checksum };
 }
 
 /** The range of an update: whether it was named, and whether the update is of a write, which may extend the file. */

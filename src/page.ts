@@ -1,7 +1,12 @@
-import type { Attachment } from './attachment';
 import { pinfoldError } from './errors';
-import type { Kernel, PinSlot } from './kernel/kernel';
+import type { FrameId, Kernel, PinSlot } from './kernel/kernel';
 import * as L from './kernel/layout';
+
+/** Where a page's bytes are: an attachment, or what stands for it where pages have less than a frame. @internal */
+export interface PageSource {
+  readonly kernel: Kernel;
+  readonly bytes: { of(frame: FrameId): Uint8Array };
+}
 
 /**
  * A pinned page: it stays in its frame until `unpin`. With a write pin its bytes may be stored into at any moment, by
@@ -11,29 +16,29 @@ export class Page {
   /** The page's index in its file. */
   readonly index: number;
   readonly mode: 'read' | 'write';
-  readonly #attachment: Attachment;
+  readonly #source: PageSource;
   /** −1 once the pin was dropped. */
   #slot: PinSlot | -1;
   /** Writebacks of the page that had ended when a write pin was taken. */
   readonly #writebacks: number;
 
   /** @internal */
-  constructor(attachment: Attachment, slot: PinSlot, index: number, mode: 'read' | 'write') {
+  constructor(source: PageSource, slot: PinSlot, index: number, mode: 'read' | 'write') {
     this.index = index;
     this.mode = mode;
-    this.#attachment = attachment;
+    this.#source = source;
     this.#slot = slot;
-    this.#writebacks = mode === 'write' ? writebacksOf(attachment.kernel, slot) : 0;
+    this.#writebacks = mode === 'write' ? writebacksOf(source.kernel, slot) : 0;
   }
 
   /**
-   * The page's bytes in shared memory: `pageSize` of them, zero past the end of the file. Only a write pin may store.
+   * The page's bytes in shared memory: the file's `pageSize` of them, zero past the end of the file. Only a write pin may store.
    * Throws ERR_PINFOLD_UNPINNED after `unpin`. Keep no reference past it: the frame may hold another page then.
    */
   get bytes(): Uint8Array {
     const slot = this.#slot;
     if (slot < 0) throw this.#unpinned('its bytes are out of reach');
-    return this.#attachment.bytes.of(this.#attachment.kernel.frameOfPin(slot as PinSlot));
+    return this.#source.bytes.of(this.#source.kernel.frameOfPin(slot as PinSlot));
   }
 
   /**
@@ -44,7 +49,7 @@ export class Page {
   unpin(options?: { dirty?: boolean }): void {
     const slot = this.#slot as PinSlot;
     if (slot < 0) throw this.#unpinned('it can be dropped once only');
-    const { kernel } = this.#attachment;
+    const { kernel } = this.#source;
     const dirty =
       this.mode === 'write' && (options?.dirty !== false || writebacksOf(kernel, slot) !== this.#writebacks);
     this.#slot = -1;

@@ -1,6 +1,6 @@
-import fs from 'node:fs';
 import { describeOwner, type FileId, type FrameId, type Kernel } from './kernel/kernel';
 import * as L from './kernel/layout';
+import { pathOf } from './kernel/path';
 
 export interface PinInfo {
   /** Who holds it: kind of thread, `threadId`, OS thread. */
@@ -33,15 +33,6 @@ function livePins(kernel: Kernel): Map<FrameId, PinInfo[]> {
     }
   }
   return pins;
-}
-
-/** The path of an open file of the cache. */
-export function pathOf(kernel: Kernel, file: FileId): string {
-  try {
-    return fs.readlinkSync(`/proc/self/fd/${kernel.fileWord(file, L.FILE_FD_READ) - 1}`);
-  } catch {
-    return `file ${file}`;
-  }
 }
 
 /** Every page in the cache. Each is of its own moment: threads go on while it is iterated. */

@@ -309,6 +309,8 @@ export function updaterOf(kernel: Kernel, frame: FrameId): OwnerId | undefined {
 interface BytesModule {
   copy(to: number, from: number, length: number): void;
   zero(at: number, length: number): void;
+  seal(page: number, pageSize: number, index: number, used: number): void;
+  check(page: number, pageSize: number, index: number): number;
 }
 
 /** The page bytes: data memories, and views that are built when a frame is first touched by this thread. */
@@ -318,6 +320,8 @@ export class PageBytes {
   readonly #modules: readonly BytesModule[];
   /** One view a frame, where this thread has touched it; a view costs about 110 bytes of heap. For hot paths; see `of`. */
   readonly views: (Uint8Array | undefined)[];
+  /** The same of frames that hold pages with a checksum, without the trailer; see `payload`. Sized by the first `payloads`. */
+  #payloads: (Uint8Array | undefined)[] | undefined;
   readonly staging: readonly Uint8Array[];
   /**
    * The part of a frame's page that was asked for last, and which it is (offset × 65,536 + length − 1): updates of one frame
@@ -350,6 +354,22 @@ export class PageBytes {
   /** The frame's bytes: pageSize of them. */
   of(frame: FrameId): Uint8Array {
     return this.views[frame] ?? this.#build(frame);
+  }
+
+  /** Views of pages with a checksum, as `views` has them of pages without. */
+  get payloads(): readonly (Uint8Array | undefined)[] {
+    this.#payloads ??= new Array(this.#geometry.frames);
+    return this.#payloads;
+  }
+
+  /** The frame's bytes without the `pageSize - length` of a trailer. The same length for each call. */
+  payload(frame: FrameId, length: number): Uint8Array {
+    this.#payloads ??= new Array(this.#geometry.frames);
+    const known = this.#payloads[frame];
+    if (known !== undefined) return known;
+    const view = this.of(frame).subarray(0, length);
+    this.#payloads[frame] = view;
+    return view;
   }
 
   /** A view of the range (offset × 65,536 + length − 1) of the frame's page. */
@@ -420,5 +440,23 @@ export class PageBytes {
     const { framesPerMemory, pageSize } = this.#geometry;
     const memory = Math.floor(frame / framesPerMemory);
     this.#modules[memory]!.zero(this.of(frame).byteOffset + from, pageSize - from);
+  }
+
+  /** Makes a page of a staging area what the store is to have of a file with checksums: zeros behind `used` bytes, trailer. */
+  seal(area: number, slot: number, index: number, used: number): void {
+    const size = this.#pageSize;
+    this.#modules.at(-1)!.seal(this.staging[area]!.byteOffset + slot * size, size, index, used);
+  }
+
+  /** How many bytes the page with a checksum in `frame` uses; 0: these bytes are not the page that was written. */
+  check(frame: FrameId, index: number): number {
+    const memory = Math.floor(frame / this.#framesPerMemory);
+    return this.#modules[memory]!.check(this.of(frame).byteOffset, this.#pageSize, index) >>> 0;
+  }
+
+  /** The same for a page in a staging area. */
+  checkStaged(area: number, slot: number, index: number): number {
+    const size = this.#pageSize;
+    return this.#modules.at(-1)!.check(this.staging[area]!.byteOffset + slot * size, size, index) >>> 0;
   }
 }

@@ -242,6 +242,8 @@ export const FILE_INO_HI = 40988;
 export const FILE_FLAGS = 40992;
 /** Created by Pinfold; its directory entry is not yet synced. */
 export const FLAG_CREATED = 1;
+/** Its pages end with a checksum. As long as the row is this file's. */
+export const FLAG_CHECKSUM = 2;
 /** Size in bytes: two words behind a sequence (odd while they change). */
 export const FILE_SIZE_SEQ = 40996;
 export const FILE_SIZE_LO = 41000;
@@ -312,7 +314,7 @@ export const HEADER_BYTES = 1024;
 export const HEADER_MAGIC = 8192;
 export const MAGIC = 1346981446;
 /** Moves with every change of this file that changes a meaning. */
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 export const HEADER_VERSION = 8196;
 /** Whether the cache is open: attached threads look here on their slow paths. */
 export const HEADER_LIFE = 8200;

@@ -9,6 +9,7 @@ const CROSSING: readonly [PinfoldErrorCode, string][] = [
   ['ERR_PINFOLD_TIMEOUT', 'a service thread waited too long for what another thread does (waitTimeoutMs)'],
   ['ERR_PINFOLD_UPDATE_TIMEOUT', 'a service thread waited too long for another update of the page'],
   ['ERR_PINFOLD_FULL', 'no frame could be taken. Drop pins, or create the cache with more memory'],
+  ['ERR_PINFOLD_CHECKSUM', 'a page that was needed does not match its checksum'],
   ['ERR_PINFOLD_RANGE', 'the page is past the end of the file, which was truncated'],
   ['ERR_PINFOLD_PIN_COUNT', 'the page has as many pins as can be counted'],
   ['ERR_PINFOLD_CLOSED', 'the cache is being closed by its creator'],

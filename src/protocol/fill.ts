@@ -1,8 +1,10 @@
 // From a lookup that missed to a frame that holds the page.
 
-import { ioError, type PinfoldError, pinfoldError, rangeError } from '../errors';
+import { checksumError, ioError, type PinfoldError, pinfoldError, rangeError } from '../errors';
+import { formatOf } from '../kernel/format';
 import type { FileId, FrameId, PinSlot } from '../kernel/kernel';
 import * as L from '../kernel/layout';
+import { pathOf } from '../kernel/path';
 import { lifeError } from '../life';
 import {
   type Answer,
@@ -26,6 +28,8 @@ const NO_ROOM = -1;
 const CLOSED = -2;
 /** The page is past the file's end, and its caller does not extend the file. */
 const BEYOND = -3;
+/** What the store has is not the page that was written. */
+const CORRUPT = -4;
 /** An answer's second word: it failed while a frame was freed, not on the page itself. */
 const FOR_ROOM = 1;
 /** After an error, how long flushers leave the file alone, in ms. */
@@ -102,9 +106,9 @@ export function* claimForSelf(pool: Pool, file: FileId, index: number): Protocol
     if (control.reclaim(enoughOf(pool)) >= 0) return;
     const request = { service: serviceClass.files, kind: requestKind.room, file, a: 0, b: 0 } as const;
     const [status] = yield* ask(request, () => makeRoom(pool));
-    if (status !== 0) throw fillError(pool, index, status, FOR_ROOM);
+    if (status !== 0) throw fillError(pool, file, index, status, FOR_ROOM);
   }
-  throw fillError(pool, index, NO_ROOM, FOR_ROOM);
+  throw fillError(pool, file, index, NO_ROOM, FOR_ROOM);
 }
 
 /**
@@ -126,14 +130,17 @@ export function* fill(pool: Pool, file: FileId, index: number, extending: boolea
     control.abandonClaim();
     return [CLOSED, 0, 0, 0];
   }
-  const position = index * geometry.pageSize;
+  const { checksummed, payload } = formatOf(pool, file);
   let length = 0;
-  const size = yield* settledSize(pool, file, position);
-  if (position >= size && !extending) {
+  const cutSeq = kernel.fileWord(file, L.FILE_CUT_SEQ);
+  const start = index * payload;
+  const size = yield* settledSize(pool, file, start);
+  if (start >= size && !extending) {
     control.abandonClaim();
     return [BEYOND, 0, 0, 0];
   }
-  if (position < size) {
+  if (start < size) {
+    const position = index * geometry.pageSize;
     length = yield* io({ kind: 'read', file, bytes: bytes.of(frame), position });
     if (length < 0) {
       control.abandonClaim();
@@ -141,6 +148,12 @@ export function* fill(pool: Pool, file: FileId, index: number, extending: boolea
     }
   }
   if (length < geometry.pageSize) bytes.zero(frame, length);
+  if (checksummed && length > 0 && bytes.check(frame, index) === 0) {
+    const cut = kernel.fileWord(file, L.FILE_CUT_SEQ) !== cutSeq;
+    control.abandonClaim();
+    // A read beside the cut that drops this page may get half of it: what is there now is looked up again.
+    return [cut ? 0 : CORRUPT, 0, 0, 0];
+  }
   control.fillDone();
   return [0, 0, 0, 0];
 }
@@ -162,7 +175,8 @@ function* settledSize(pool: Pool, file: FileId, position: number): Protocol<numb
 }
 
 /** The error that a failed fill is for the caller who needs the page. */
-function fillError(pool: Pool, index: number, status: number, what: number): PinfoldError {
+function fillError(pool: Pool, file: FileId, index: number, status: number, what: number): PinfoldError {
+  if (status === CORRUPT) return corruptError(pool, file, index);
   if (status !== NO_ROOM && what === FOR_ROOM) {
     return ioError(
       `no frame for page ${index}: other pages could not be written to make room`,
@@ -181,6 +195,11 @@ function fillError(pool: Pool, index: number, status: number, what: number): Pin
   );
 }
 
+/** For a page that the store has not as it was written. */
+export function corruptError({ kernel }: Pool, file: FileId, index: number): PinfoldError {
+  return checksumError(index, pathOf(kernel, file), 'does not match its checksum');
+}
+
 /** Has the page brought in, here or by the file worker: false if it is past the end. Throws what went wrong. */
 export function* bringIn(pool: Pool, file: FileId, index: number, extending = false): Protocol<boolean> {
   const b = extending ? 1 : 0;
@@ -191,7 +210,7 @@ export function* bringIn(pool: Pool, file: FileId, index: number, extending = fa
   const [status, what] = yield* ask(request, () => fill(pool, file, index, extending));
   if (status === CLOSED) throw lifeError(pool.kernel.load(L.HEADER_LIFE));
   if (status === BEYOND) return false;
-  if (status !== 0) throw fillError(pool, index, status, what);
+  if (status !== 0) throw fillError(pool, file, index, status, what);
   return true;
 }
 

@@ -1,4 +1,5 @@
 // What a dead owner held is given back. Each step may have been done before, by a recoverer that died too.
+import { formatOf } from '../kernel/format';
 import type { FileId, FrameId, OwnerId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { type Pool, type Protocol, serviceClass } from './effects';
@@ -53,14 +54,23 @@ function dropBeyond(pool: Pool, owner: OwnerId): boolean {
   for (let from = 0; ; from++) {
     from = kernel.control.nextPageBeyond(owner, from as FrameId, shift);
     if (from < 0) return true;
+    if (!isBeyond(pool, from as FrameId)) continue;
     if (!evict(pool, from as FrameId)) return false;
   }
 }
 
+/** The kernel reckons with whole pages, which have more bytes than a payload: so it finds those that are beyond, and others. */
+function isBeyond(pool: Pool, frame: FrameId): boolean {
+  const { kernel } = pool;
+  const file = kernel.frameWord(frame, L.FRAME_FILE) as FileId;
+  const index = kernel.frameWord(frame, L.FRAME_INDEX) >>> 0;
+  return file >= 0 && index * formatOf(pool, file).payload >= kernel.size(file);
+}
+
 /** The same for one file. */
 function dropBeyondOf(pool: Pool, file: FileId): void {
-  const { kernel, geometry } = pool;
-  const first = Math.ceil(kernel.size(file) / geometry.pageSize);
+  const { kernel } = pool;
+  const first = Math.ceil(kernel.size(file) / formatOf(pool, file).payload);
   for (let from = 0; ; from++) {
     from = kernel.control.nextPageFrom(file, first | 0, from as FrameId);
     if (from < 0 || !evict(pool, from as FrameId)) return;

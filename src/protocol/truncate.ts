@@ -2,6 +2,7 @@
 // nothing beyond it, and fills beyond it wait; so the steps in between can be repeated by whoever recovers the thread that
 // does them. Nothing is dropped before the system has cut the file: if it refuses, the old size comes back with every page.
 import { ioError, type PinfoldError } from '../errors';
+import { formatOf } from '../kernel/format';
 import type { FileId, FrameId, OwnerId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import {
@@ -12,9 +13,11 @@ import {
   Patience,
   type Pool,
   type Protocol,
+  type Request,
   requestKind,
   serviceClass,
 } from './effects';
+import { corruptError } from './fill';
 import { beginUpdate, waitForUpdate } from './update';
 import { waitForWriteback } from './writeback';
 
@@ -30,7 +33,7 @@ const TAIL_BUSY = -1;
  * meanwhile neither the cut lock may be held nor a service thread be kept from what others have asked for.
  */
 function* truncate(pool: Pool, file: FileId, size: number): Protocol<number> {
-  const { kernel, geometry } = pool;
+  const { kernel } = pool;
   const { control } = kernel;
   const fileAt = kernel.fileAt(file);
   const patience = new Patience(pool, 'another truncate of the file');
@@ -47,9 +50,8 @@ function* truncate(pool: Pool, file: FileId, size: number): Protocol<number> {
       control.cutEnd(file, kernel.owner);
       return 0;
     }
-    if (size % geometry.pageSize !== 0) {
-      tail = 1 + (yield* beginUpdate(pool, file, Math.floor(size / geometry.pageSize), 0));
-    }
+    const index = tailOf(pool, file, size);
+    if (index >= 0) tail = 1 + (yield* beginUpdate(pool, file, index, 0));
   } catch (error) {
     control.cutEnd(file, kernel.owner);
     if ((error as PinfoldError).code === 'ERR_PINFOLD_UPDATE_TIMEOUT') return TAIL_BUSY;
@@ -60,18 +62,30 @@ function* truncate(pool: Pool, file: FileId, size: number): Protocol<number> {
   return yield* finishCut(pool, file, kernel.owner);
 }
 
+/**
+ * The page that has to be changed because it will hold the end: one that is cut in two; and with checksums any last page,
+ * since its trailer is to tell the size, and may have the length from when the file ended there before. −1: none.
+ */
+function tailOf(pool: Pool, file: FileId, size: number): number {
+  const { checksummed, payload } = formatOf(pool, file);
+  if (checksummed) return Math.ceil(size / payload) - 1;
+  return size % payload === 0 ? -1 : Math.floor(size / payload);
+}
+
 /** From the publication on: what `owner` (this one, or a dead one) has begun is done, or done again. It can't be given up. */
 function* finishCut(pool: Pool, file: FileId, owner: OwnerId): Protocol<number> {
   const { kernel, geometry } = pool;
   const { control } = kernel;
+  const { checksummed, payload } = formatOf(pool, file);
   const size = kernel.size(file);
-  const first = Math.ceil(size / geometry.pageSize);
+  const first = Math.ceil(size / payload);
   // 3. A writeback that began before may write up to the old end, after which the file would have it again.
-  for (const { frame } of pagesFrom(pool, file, Math.floor(size / geometry.pageSize))) {
+  for (const { frame } of pagesFrom(pool, file, Math.floor(size / payload))) {
     yield* waitForWriteback(pool, frame, endless);
   }
-  // 4. The system cuts the file.
-  const result = yield* io({ kind: 'resize', file, size });
+  // 4. The system cuts the file; one with checksums behind the last page, which is written whole afterwards.
+  const stored = checksummed ? first * geometry.pageSize : size;
+  const result = yield* io({ kind: 'resize', file, size: stored });
   if (result < 0) control.cutTakeBack(file);
   else {
     control.fileResized(file);
@@ -79,7 +93,7 @@ function* finishCut(pool: Pool, file: FileId, owner: OwnerId): Protocol<number> 
     for (const { index } of pagesFrom(pool, file, first)) control.cutOff(file, index | 0);
   }
   // 6. The last page is zeroed behind the end; or, if nothing was cut, dirty: a writeback may have left its end out.
-  endTail(pool, owner, kernel.size(file));
+  endTail(pool, file, owner, kernel.size(file));
   // 7. The size may be raised again.
   control.cutEnd(file, owner);
   return result < 0 ? -result : 0;
@@ -87,13 +101,14 @@ function* finishCut(pool: Pool, file: FileId, owner: OwnerId): Protocol<number> 
 
 /** The file's pages in the cache from index `first` to where it ended before the cut. */
 function* pagesFrom(
-  { kernel, geometry }: Pool,
+  pool: Pool,
   file: FileId,
   first: number,
 ): Generator<{ frame: FrameId; index: number }, undefined> {
+  const { kernel, geometry } = pool;
   const { control } = kernel;
   const end = (kernel.fileWord(file, L.FILE_CUT_LO) >>> 0) + kernel.fileWord(file, L.FILE_CUT_HI) * 2 ** 32;
-  const pages = Math.ceil(end / geometry.pageSize);
+  const pages = Math.ceil(end / formatOf(pool, file).payload);
   if (pages - first < geometry.frames) {
     for (let index = first; index < pages; index++) {
       const frame = control.lookup(file, index | 0);
@@ -109,19 +124,20 @@ function* pagesFrom(
   }
 }
 
-/** Zeroes the last page behind `size` under the update that `owner` has of it, and ends that update. */
-function endTail(pool: Pool, owner: OwnerId, size: number): void {
-  const { kernel, bytes, geometry } = pool;
+/** Zeroes the last page behind `size` under the update that `owner` has of it, and ends that update: it is dirty. */
+function endTail(pool: Pool, file: FileId, owner: OwnerId, size: number): void {
+  const { kernel, bytes } = pool;
+  const { payload } = formatOf(pool, file);
   const { control } = kernel;
   const level = kernel.rowWord(owner, L.ROW_CUT_TAIL) - 1;
   if (level < 0) return;
   const entry = kernel.rowAt(owner) + level * L.UPDATE_BYTES;
   if (kernel.load(entry + L.UPDATE_STAGE) === 0) return; // done, by who died after it
   const frame = kernel.frameOfUpdate(level, owner);
-  const start = size - (kernel.frameWord(frame, L.FRAME_INDEX) >>> 0) * geometry.pageSize;
-  const zeroes = start > 0 && start < geometry.pageSize;
+  const start = size - (kernel.frameWord(frame, L.FRAME_INDEX) >>> 0) * payload;
+  const zeroes = start > 0 && start < payload;
   const offset = zeroes ? start : 0;
-  const length = zeroes ? geometry.pageSize - start : 1;
+  const length = zeroes ? payload - start : 1;
   const published = kernel.load(entry + L.UPDATE_STAGE) === 2;
   if (!published) {
     const undo = (kernel.load(entry + L.UPDATE_UNDO) - 1) as FrameId;
@@ -153,6 +169,16 @@ export function* cut(pool: Pool, file: FileId, size: number): Protocol<Answer> {
   return [yield* truncate(pool, file, size), 0, 0, 0];
 }
 
+/** Asks for the cut. That the new last page is not the one that was written comes from a flusher without its place. */
+function* askCut(pool: Pool, file: FileId, size: number, request: Request): Protocol<Answer> {
+  try {
+    return yield* ask(request, () => cut(pool, file, size));
+  } catch (error) {
+    if ((error as PinfoldError).code !== 'ERR_PINFOLD_CHECKSUM') throw error;
+    throw corruptError(pool, file, tailOf(pool, file, size));
+  }
+}
+
 /**
  * Has the file cut, by a flusher if the driver must not block. Waits here for updates of the new last page. Throws what
  * went wrong.
@@ -165,12 +191,12 @@ export function* truncateByService(
   timeoutMs: number,
 ): Protocol<void> {
   const service = serviceClass.flushers;
-  const request = { service, kind: requestKind.truncate, file, a: low(size), b: high(size) };
-  const index = Math.floor(size / pool.geometry.pageSize);
+  const request: Request = { service, kind: requestKind.truncate, file, a: low(size), b: high(size) };
+  const index = tailOf(pool, file, size);
   const end = performance.now() + timeoutMs;
   const what = `'${path}' could not be cut to ${size} bytes`;
   for (;;) {
-    const [status] = yield* ask(request, () => cut(pool, file, size));
+    const [status] = yield* askCut(pool, file, size, request);
     if (status === 0) return;
     if (status !== TAIL_BUSY) throw ioError(what, status, 'ftruncate', path);
     const frame = pool.kernel.control.lookup(file, index | 0);

@@ -1,5 +1,6 @@
 // Writeback by gather: the life of a dirty page, from the scan to the end of its write.
 
+import { formatOf, type PageFormat } from '../kernel/format';
 import type { FileId, FrameId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { copyForWriteback } from './copy';
@@ -76,15 +77,7 @@ export function* writeBack(
   if (pages.length === 0) return written;
   const { kernel } = pool;
   const { control } = kernel;
-  const patience = new Patience(pool, 'a staging area');
-  let area = -1;
-  for (;;) {
-    const seq = kernel.load(L.HEADER_STAGING_WAKE);
-    area = control.claimStaging(firstArea);
-    if (area >= 0) break;
-    const holder = () => kernel.load(L.HEADER_STAGING + firstArea * 4);
-    yield* patience.wait(L.HEADER_STAGING_WAKE, seq, holder);
-  }
+  const area = yield* stagingArea(pool, firstArea);
   const held: number[] = []; // writeback slots of the batch under way
   try {
     let next = 0;
@@ -117,6 +110,19 @@ export function* writeBack(
   return written;
 }
 
+/** Claims a staging area, `firstArea` or a later one, until `releaseStaging`. */
+export function* stagingArea(pool: Pool, firstArea: 0 | 1): Protocol<number> {
+  const { kernel } = pool;
+  const patience = new Patience(pool, 'a staging area');
+  for (;;) {
+    const seq = kernel.load(L.HEADER_STAGING_WAKE);
+    const area = kernel.control.claimStaging(firstArea);
+    if (area >= 0) return area;
+    const holder = () => kernel.load(L.HEADER_STAGING + firstArea * 4);
+    yield* patience.wait(L.HEADER_STAGING_WAKE, seq, holder);
+  }
+}
+
 function isHeld({ kernel }: Pool, slot: number): boolean {
   return kernel.rowWord(kernel.owner, L.ROW_WRITEBACKS + slot * 4) !== 0;
 }
@@ -137,12 +143,16 @@ function* writeStaged(
   const cutSeq = kernel.fileWord(file, L.FILE_CUT_SEQ);
   const size = kernel.size(file);
   const cutting = (cutSeq & 1) !== 0 || kernel.fileWord(file, L.FILE_CUT_SEQ) !== cutSeq;
+  const format = formatOf(pool, file);
   let first = 0;
   while (first < staged.length) {
     let last = first;
     while (last + 1 < staged.length && staged[last + 1]!.index === staged[last]!.index + 1) last++;
+    const run = staged.slice(first, last + 1).filter(({ index }) => isWritable(format, index, size, cutting));
+    const length = format.checksummed
+      ? seal(pool, format, area, run, size)
+      : Math.min(run.length * geometry.pageSize, size - staged[first]!.index * geometry.pageSize);
     const position = staged[first]!.index * geometry.pageSize;
-    const length = Math.min((last - first + 1) * geometry.pageSize, size - position);
     const from = staged[first]!.slot * geometry.pageSize;
     const bytes = pool.bytes.staging[area]!.subarray(from, from + Math.max(0, length));
     const result = length > 0 ? yield* io({ kind: 'write', file, bytes, position }) : 0;
@@ -152,7 +162,7 @@ function* writeStaged(
         control.failWriteback(slot);
         continue;
       }
-      if (cutting && index * geometry.pageSize >= size) {
+      if (cutting && !isWritable(format, index, size, cutting)) {
         control.giveBack(slot);
         continue;
       }
@@ -163,6 +173,33 @@ function* writeStaged(
     if (result < 0 && written.errno === 0) written.errno = -result;
     first = last + 1;
   }
+}
+
+/**
+ * Whether a page may be written: it is within the file. One with a checksum is written whole, with zeros behind the end,
+ * so the last page must wait while a truncate may still be refused, or come to nothing by a loss of power.
+ */
+function isWritable(
+  { checksummed, payload }: PageFormat,
+  index: number,
+  size: number,
+  cutting: boolean,
+): boolean {
+  return checksummed && cutting ? (index + 1) * payload <= size : index * payload < size;
+}
+
+/** Makes the copies of neighbours, which are side by side, pages with checksums: the bytes that they have in the store. */
+function seal(
+  pool: Pool,
+  { payload }: PageFormat,
+  area: number,
+  run: readonly Staged[],
+  size: number,
+): number {
+  for (const { slot, index } of run) {
+    pool.bytes.seal(area, slot, index, Math.min(payload, size - index * payload));
+  }
+  return run.length * pool.geometry.pageSize;
 }
 
 /** Waits until the writeback of the frame's page that runs now, if one does, has ended. */

@@ -5,13 +5,16 @@ import { createServer, type Server } from 'node:net';
 import { constants } from 'node:os';
 import type { Attachment } from '../attachment';
 import { closeDescriptors } from '../descriptors';
+import { systemError } from '../errors';
+import { formatWith, isChecksummed } from '../kernel/format';
 import { FILE_WORKER_ROWS } from '../kernel/geometry';
 import { type FileId, type FileIdentity, type FrameId, high, isIdentityOf, low } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { elders, isAlive } from '../liveness';
-import { openFlag } from '../openRequest';
+import { openFlag, openStatus } from '../openRequest';
 import { type Answer, serviceClass } from '../protocol/effects';
-import { errnoOf } from '../store/file';
+import { statusOf } from '../protocol/failure';
+import { stagingArea } from '../protocol/writeback';
 import { awaitBell, isOpen, type Opener, serveAll } from './requests';
 
 /** How often the worker looks for files to close when nobody rings, in ms. */
@@ -77,14 +80,15 @@ class Files implements Opener {
     this.#attachment = attachment;
   }
 
-  /** [errno, file id, created]. */
+  /** [errno or status, file id]. */
   open(area: number, flags: number): Answer {
     const path = this.#takePath(area);
     const writable = (flags & openFlag.write) !== 0;
+    const checksum = (flags & openFlag.checksum) !== 0;
     let fd = -1;
     let kept = false;
     try {
-      const already = this.#openAlready(path, writable);
+      const already = this.#openAlready(path, writable, checksum);
       if (already !== undefined) return [0, already, 0, 0];
       const { words } = this.#kernel;
       const opened = openPath(path, writable, (flags & openFlag.create) !== 0, words, this.#opening);
@@ -92,7 +96,9 @@ class Files implements Opener {
       const { dev, ino, size, isFile } = statOf(fd);
       if (!isFile) return [isDirectory(fd) ? constants.errno.EISDIR : constants.errno.EINVAL, 0, 0, 0];
       const known = this.#find({ dev, ino });
-      if (known !== undefined) {
+      if (known !== undefined && isChecksummed(this.#kernel, known) !== checksum) {
+        if (!this.#forget(known)) return [openStatus.otherChecksum, 0, 0, 0];
+      } else if (known !== undefined) {
         this.#kernel.control.fileRetainForRequest(known);
         kept = this.#addDescriptor(known, fd, writable);
         return [0, known, 0, 0];
@@ -100,14 +106,19 @@ class Files implements Opener {
       const file = this.#freeRow();
       if (file === undefined) return [constants.errno.ENFILE, 0, 0, 0];
       if (!this.#lease(file, { dev, ino })) return [constants.errno.EBUSY, 0, 0, 0];
+      const payload = checksum ? this.#payloadSize(fd, Number(size)) : Number(size);
+      if (payload < 0) {
+        this.#unlease(file);
+        return [openStatus.corrupt, Math.ceil(Number(size) / this.#attachment.geometry.pageSize) - 1, 0, 0];
+      }
       this.#kernel.control.fileSetDescriptors(file, fd, writable ? fd : -1);
-      this.#kernel.setSize(file, Number(size));
-      const created = opened.created ? L.FLAG_CREATED : 0;
-      this.#kernel.control.fileOpen(file, low(dev), high(dev), low(ino), high(ino), created);
+      this.#kernel.setSize(file, payload);
+      const rowFlags = (opened.created ? L.FLAG_CREATED : 0) | (checksum ? L.FLAG_CHECKSUM : 0);
+      this.#kernel.control.fileOpen(file, low(dev), high(dev), low(ino), high(ino), rowFlags);
       kept = true;
-      return [0, file, created, 0];
+      return [0, file, 0, 0];
     } catch (error) {
-      return [-errnoOf(error), 0, 0, 0];
+      return [...statusOf(error), 0, 0];
     } finally {
       this.#kernel.words[this.#opening] = 0;
       if (fd >= 0 && !kept) fs.closeSync(fd);
@@ -171,10 +182,10 @@ class Files implements Opener {
    * The file at the path if it is open in this cache as it is wanted, with one more reference. Without opening it again: a
    * descriptor that is only looked at stays behind if this thread is ended meanwhile.
    */
-  #openAlready(path: Buffer, writable: boolean): FileId | undefined {
+  #openAlready(path: Buffer, writable: boolean, checksum: boolean): FileId | undefined {
     const stat = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
     const known = stat?.isFile() ? this.#find(stat) : undefined;
-    if (known === undefined) return undefined;
+    if (known === undefined || isChecksummed(this.#kernel, known) !== checksum) return undefined;
     if (writable && this.#kernel.fileWord(known, L.FILE_FD_WRITE) === 0) return undefined;
     return this.#kernel.control.fileRetainForRequest(known) === 1 ? known : undefined;
   }
@@ -194,6 +205,36 @@ class Files implements Opener {
       if (isIdentityOf(kernel, file, identity)) return file;
     }
     return undefined;
+  }
+
+  /** Closes a file that nobody has open, with its pages: false if somebody has, or some are not stable. */
+  #forget(file: FileId): boolean {
+    if (this.#kernel.fileWord(file, L.FILE_REFS) !== 0) return false;
+    this.#evictPages(file);
+    if (this.#kernel.control.fileRetire(file) !== 1) return false;
+    this.#close(file);
+    return true;
+  }
+
+  /**
+   * The size, as users count it, of a file with checksums that has `stored` bytes: its last page tells. Each page is written
+   * whole. −1: the last one is not as it was written, so nobody knows where the file ends.
+   */
+  #payloadSize(fd: number, stored: number): number {
+    const { geometry, bytes, store, sync } = this.#attachment;
+    const last = stored / geometry.pageSize - 1;
+    if (stored === 0) return 0;
+    if (!Number.isInteger(last)) return -1;
+    const area = sync.run(stagingArea(this.#attachment, 1));
+    try {
+      const page = bytes.staging[area]!.subarray(0, geometry.pageSize);
+      const read = store.read(fd, page, last * geometry.pageSize);
+      if (read < 0) throw systemError(-read, 'read');
+      const used = read === geometry.pageSize ? bytes.checkStaged(area, 0, last) : 0;
+      return used === 0 ? -1 : last * formatWith(geometry, true).payload + used;
+    } finally {
+      this.#kernel.control.releaseStaging(area);
+    }
   }
 
   /** A file that was open for reading only gets a descriptor to write by; else the new descriptor is not needed. */
@@ -227,6 +268,14 @@ class Files implements Opener {
     }
   }
 
+  /** Takes the clean pages of one file out of the cache. */
+  #evictPages(file: FileId): void {
+    for (let id = 0; id < this.#attachment.geometry.frames; id++) {
+      const frame = id as FrameId;
+      if (this.#kernel.frameWord(frame, L.FRAME_FILE) === file) this.#kernel.control.evict(frame);
+    }
+  }
+
   /** Closes the files that nobody has open and no frame carries. */
   closeUnused(): void {
     for (const file of [...this.#leases.keys()]) {
@@ -252,6 +301,10 @@ class Files implements Opener {
     if (write >= 0 && this.#kernel.fileWord(file, L.FILE_FLAGS) & L.FLAG_CREATED)
       this.#attachment.store.syncDirectory(write);
     closeDescriptors(this.#kernel, file);
+    this.#unlease(file);
+  }
+
+  #unlease(file: FileId): void {
     this.#changed = true;
     this.#leases.get(file)?.close();
     this.#leases.delete(file);

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import type { Store } from './store';
 
 /** The negated errno of an error thrown by `fs`. */
-export function errnoOf(error: unknown): number {
+function errnoOf(error: unknown): number {
   const errno = (error as NodeJS.ErrnoException).errno;
   return typeof errno === 'number' && errno < 0 ? errno : -constants.errno.EIO;
 }

@@ -200,7 +200,11 @@ export function attachMortal(
       references.retain(file);
       const context = { attachment, driver: undefined as never, rounds: new Map() };
       const handles = { ...context, isClosed: () => false, onClose: () => {} };
-      const opened = new engine.CachedFile(handles, file, 'file', { mode: 'r+', create: false });
+      const opened = new engine.CachedFile(handles, file, 'file', {
+        mode: 'r+',
+        create: false,
+        checksum: 'none',
+      });
       files.push(opened);
       return opened;
     },

@@ -117,6 +117,11 @@ function* pins(kernel: Kernel, frames: Frame[]): Generator<string> {
   }
 }
 
+/** Bytes of a page that count: the last 8 are a checksum's, if the file has them. */
+function payloadOf(kernel: Kernel, file: FileId, pageSize: number): number {
+  return pageSize - (kernel.fileWord(file, L.FILE_FLAGS) & L.FLAG_CHECKSUM ? 8 : 0);
+}
+
 /** The bits that scans go by. */
 function* dirtySets(kernel: Kernel, frames: Frame[], pageSize: number): Generator<string> {
   const found = new Map<FileId, Set<number>>();
@@ -144,7 +149,7 @@ function* dirtySets(kernel: Kernel, frames: Frame[], pageSize: number): Generato
     if (state & L.DIRTY && !found.get(file)?.has(id))
       yield `no scan finds dirty page ${index} of file ${file} (I4)`;
     // It could never be written: writebacks write nothing past the end.
-    if (state & L.DIRTY && index * pageSize >= kernel.size(file))
+    if (state & L.DIRTY && index * payloadOf(kernel, file, pageSize) >= kernel.size(file))
       yield `dirty page ${index} of file ${file} is past its end`;
     if (state & L.VALID && isUnstable(kernel, frame) && bit(L.HEADER_AT_UNSTABLE, id) === 0) {
       yield `frame ${id} is unstable without its bit (I7)`;
