@@ -13,10 +13,10 @@ export async function violationsWhenQuiet(
   stats: () => CacheStats,
   { ms = 5000, opened }: { ms?: number; opened?: ReadonlySet<number> } = {},
 ): Promise<string[]> {
-  const { kernel } = engineOf(file).attachment;
+  const { kernel, geometry } = engineOf(file).attachment;
   const end = performance.now() + ms;
   for (;;) {
-    const found = violations(kernel, file.pageSize, stats(), opened);
+    const found = violations(kernel, geometry.pageSize, stats(), opened);
     if (found.length === 0 || performance.now() > end) return found;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
