@@ -89,13 +89,13 @@ export class Memory {
   }
 
   /** A file of `size` bytes, open, under the first free id. The reference that keeps it open is nobody's. */
-  file(size: number): FileId {
+  file(size: number, flags = 0): FileId {
     const kernel = this.thread().kernel;
     let id = 0;
     while (kernel.fileWord(id as FileId, L.FILE_REFS) >= 0) id++;
     const file = id as FileId;
     kernel.setSize(file, size);
-    kernel.control.fileOpen(file, 0, 0, id + 1, 0, 0);
+    kernel.control.fileOpen(file, 0, 0, id + 1, 0, flags);
     this.words[(kernel.rowAt(kernel.owner) + L.ROW_OPENING) >> 2] = 0;
     kernel.control.detach();
     return file;

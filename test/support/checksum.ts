@@ -37,8 +37,10 @@ function unsealed(index: number, page: Buffer): Buffer | undefined {
 }
 
 /** All that is in the file itself. Throws if a page is not good. */
-export function contentOf(path: string): Buffer {
-  const stored = fs.readFileSync(path);
+export const contentOf = (path: string): Buffer => contentIn(fs.readFileSync(path));
+
+/** The same of bytes as a store has them. */
+export function contentIn(stored: Buffer): Buffer {
   const pages = Array.from({ length: Math.ceil(stored.length / PAGE) }, (_, index) => {
     const content = unsealed(index, stored.subarray(index * PAGE, (index + 1) * PAGE));
     if (content === undefined)
