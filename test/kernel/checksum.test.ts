@@ -185,3 +185,12 @@ test('a page whose end moves while it is written is dirty, and has the later end
   expect(fsync().runTo().value[0]).toBe(0);
   expect(found().equals(Buffer.concat([content, Buffer.alloc(300, 0xee)]))).toBe(true);
 });
+
+test('a page that tells of an end from before tells of the new one after a truncate to its end', () => {
+  const short = content.subarray(2 * PAYLOAD, 2 * PAYLOAD + 100);
+  disk.write(sealed(2, short), 2 * PAGE);
+  expect(cut(3 * PAYLOAD).runTo().done).toBe(true);
+  expect(fsync().runTo().value[0]).toBe(0);
+  const zeros = Buffer.alloc(PAYLOAD - 100);
+  expect(found().equals(Buffer.concat([content.subarray(0, 2 * PAYLOAD + 100), zeros]))).toBe(true);
+});

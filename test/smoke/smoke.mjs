@@ -30,6 +30,30 @@ async function device({ handle, path }) {
   parentPort.postMessage('done');
 }
 
+/** The checksum's instructions are vectors', which each line of V8 compiles in its own way. */
+async function checksums(cache, path) {
+  const file = await cache.open(path, { create: true, checksum: 'crc32c' });
+  file.writeSync(Buffer.from('123456789'), 0);
+  await file.fsync();
+  await file.close();
+  const stored = fs.readFileSync(path);
+  assert.equal(stored.length, PAGE);
+  assert.equal(stored.readUInt32LE(PAGE - 8), 9);
+  const copy = `${path}-copy`;
+  fs.writeFileSync(copy, stored);
+  const again = await cache.open(copy, { checksum: 'crc32c' });
+  assert.equal(again.size, 9);
+  assert.equal(
+    again.viewSync(0, (page) => Buffer.from(page).toString('latin1', 0, 9)),
+    '123456789',
+  );
+  await again.close();
+  stored[3] ^= 1;
+  fs.writeFileSync(`${path}-torn`, stored);
+  const torn = cache.open(`${path}-torn`, { checksum: 'crc32c' });
+  await assert.rejects(torn, { code: 'ERR_PINFOLD_CHECKSUM', page: 0 });
+}
+
 async function main() {
   process.exitCode = 1; // until all has been well: an event loop that runs dry is a failure, too
   const watchdog = setTimeout(() => {
@@ -63,6 +87,7 @@ async function main() {
     assert.deepEqual([...bytes.subarray(PAGE, PAGE + 3)], [0xaa, 0xbb, 1]);
     assert.equal(await file.view(1, (page) => page[1]), 0xbb);
 
+    await checksums(cache, join(directory, 'checksums'));
     file.writeSync(Buffer.from('end'), 4 * PAGE); // for close to write
     await cache.close();
     assert.equal(fs.readFileSync(path).toString('latin1', 4 * PAGE), 'end');
