@@ -7,7 +7,7 @@ import { PageCache, type Wiring } from './cache';
 import type { CachedFile, SyncReport } from './file';
 import type { PinSlot } from './kernel/kernel';
 import type { CacheOptions, FsyncOptions, FsyncPolicy } from './options';
-import { type Fault, faultPlan, faultyStore, heal, planFault } from './store/faulty';
+import { type Fault, faultPlan, faultyStore, heal, planFault, struck } from './store/faulty';
 
 export { geometryOf, initialize } from './kernel/geometry';
 export { Kernel } from './kernel/kernel';
@@ -53,6 +53,8 @@ export interface HarnessCache {
   /** Lets calls of the store fail, in every thread of the cache. */
   fail(fault: Fault): void;
   heal(): void;
+  /** How many calls of a kind have failed so far, in all threads. */
+  struck(call: Fault['call']): number;
 }
 
 /**
@@ -71,7 +73,12 @@ export async function createHarness(
     faults,
     blind,
   });
-  return { cache, fail: (fault) => planFault(faults, fault), heal: () => heal(faults) };
+  return {
+    cache,
+    fail: (fault) => planFault(faults, fault),
+    heal: () => heal(faults),
+    struck: (call) => struck(faults, call),
+  };
 }
 
 /** Attaches another thread to such a cache. */

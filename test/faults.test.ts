@@ -181,6 +181,16 @@ describe.each(ways)('%s over a store', (_name, fsync) => {
     expect(bytesInFile(path, 100, source.length).equals(source)).toBe(true);
   });
 
+  test('that is interrupted again and again: it ends, and what was to be written stays', async () => {
+    const { file, path, fail, heal } = await startWithFile(3, QUIET);
+    dirty(file, [1], 0xe7);
+    fail({ call: 'write', errno: EINTR });
+    await expect(fsync(file)).rejects.toThrow(ioRefusal('EINTR', path));
+    heal();
+    expect(await fsync(file)).toMatchObject({ pages: 1 });
+    expect(firstBytes(path, [1])).toEqual([0xe7]);
+  });
+
   test('that fails: the cache closes when it works again', async () => {
     const { file, cache, path, fail, heal } = await startWithFile(3, QUIET);
     dirty(file, [2], 0xe6);
@@ -370,6 +380,15 @@ describe('a read', () => {
     );
   });
 
+  test('that is interrupted again and again ends with an error', async () => {
+    const { file, fail, heal } = await startWithFile(4, QUIET);
+    fail({ call: 'read', errno: EINTR });
+    expect(() => file.viewSync(1, () => 0)).toThrow(ioRefusal('EINTR', 'page 1'));
+    await expect(file.view(1, () => 0)).rejects.toThrow(ioRefusal('EINTR', 'page 1'));
+    heal();
+    expect(file.viewSync(1, (bytes) => bytes[0])).toBe(patternAt(PAGE));
+  });
+
   test('of a file that became shorter gives zeros', async () => {
     const { file, path } = await startWithFile(4, QUIET);
     fs.truncateSync(path, PAGE + 10);
@@ -454,6 +473,32 @@ describe('a full pool of dirty pages that cannot be written', () => {
       expect(Array.from({ length: 200 }, (_, n) => firstBytes(path, [n])[0])).toEqual(Array(200).fill(0xb0));
     },
   );
+});
+
+test.each(['truncateSync', 'truncate'] as const)(
+  '%s that the system reports as failed, though the file has been cut: it counts as cut',
+  async (truncate) => {
+    const { file, path, fail } = await startWithFile(8, QUIET);
+    dirty(file, [7], 0xa0);
+    fail({ call: 'resize', errno: EIO, times: 1, yetDone: true });
+    await file[truncate](2 * PAGE + 10);
+    expect(file.size).toBe(2 * PAGE + 10);
+    await file.fsync();
+    expect(fs.statSync(path).size).toBe(2 * PAGE + 10);
+    await file.truncate(5 * PAGE);
+    expect(file.viewSync(4, (bytes) => bytes.every((byte) => byte === 0))).toBe(true);
+  },
+);
+
+test('a file created in a store whose directory cannot be synced', async () => {
+  const { cache, fail, heal } = await startCache(QUIET);
+  const path = `${fileOf(0)}-new`;
+  const file = await cache.open(path, { create: true });
+  fail({ call: 'syncDirectory', errno: EIO });
+  await expect(file.fsync()).rejects.toThrow(ioRefusal('EIO', path));
+  expect(() => file.fsyncSync()).toThrow(ioRefusal('EIO', path)); // not once only: its entry may be lost
+  heal();
+  await file.fsync();
 });
 
 test('a file created in a failing store is whole after the next fsync', async () => {

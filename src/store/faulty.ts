@@ -5,7 +5,7 @@ import { systemError } from '../errors';
 import { fileStore, fileStoreOver } from './file';
 import type { Store } from './store';
 
-type FaultyCall = 'read' | 'write' | 'flush' | 'resize';
+type FaultyCall = 'read' | 'write' | 'flush' | 'resize' | 'syncDirectory';
 
 export interface Fault {
   readonly call: FaultyCall;
@@ -19,9 +19,9 @@ export interface Fault {
   readonly yetDone?: boolean;
 }
 
-const CALLS: readonly FaultyCall[] = ['read', 'write', 'flush', 'resize'];
-const WORDS = 4;
-const [ERRNO, AFTER, TIMES, YET_DONE] = [0, 1, 2, 3] as const;
+const CALLS: readonly FaultyCall[] = ['read', 'write', 'flush', 'resize', 'syncDirectory'];
+const WORDS = 5;
+const [ERRNO, AFTER, TIMES, YET_DONE, STRUCK] = [0, 1, 2, 3, 4] as const;
 const NO_LIMIT = -1;
 
 /** A plan without faults: `planFault` puts them in. */
@@ -39,6 +39,11 @@ export function planFault(plan: Int32Array, fault: Fault): void {
   Atomics.store(plan, at + TIMES, fault.times ?? NO_LIMIT);
 }
 
+/** How many calls of a kind have failed so far. */
+export function struck(plan: Int32Array, call: FaultyCall): number {
+  return Atomics.load(plan, CALLS.indexOf(call) * WORDS + STRUCK);
+}
+
 /** Lets every call succeed again. */
 export function heal(plan: Int32Array): void {
   for (let call = 0; call < CALLS.length; call++) Atomics.store(plan, call * WORDS + TIMES, 0);
@@ -54,6 +59,7 @@ function strike(plan: Int32Array, call: FaultyCall): { errno: number; yetDone: b
     return undefined;
   }
   if (times !== NO_LIMIT) Atomics.sub(plan, at + TIMES, 1);
+  Atomics.add(plan, at + STRUCK, 1);
   return { errno: Atomics.load(plan, at + ERRNO), yetDone: Atomics.load(plan, at + YET_DONE) === 1 };
 }
 
@@ -71,7 +77,7 @@ export function faultyStore(handle: HandleParts): Store {
       if (fault.yetDone) real(fd, bytes, offset, length, position);
       throw systemError(fault.errno, call);
     };
-  return fileStoreOver({
+  const store = fileStoreOver({
     readSync: failing('read', fs.readSync as Transfer) as typeof fs.readSync,
     writeSync: failing('write', fs.writeSync as Transfer) as typeof fs.writeSync,
     fdatasyncSync: (fd) => {
@@ -84,5 +90,14 @@ export function faultyStore(handle: HandleParts): Store {
       if (fault === undefined || fault.yetDone) fs.ftruncateSync(fd, size);
       if (fault !== undefined) throw systemError(fault.errno, 'ftruncate');
     },
+    fstatSync: fs.fstatSync,
   });
+  return {
+    ...store,
+    syncDirectory(fd) {
+      const fault = strike(plan, 'syncDirectory');
+      const result = fault === undefined || fault.yetDone ? store.syncDirectory(fd) : 0;
+      return fault === undefined ? result : -fault.errno;
+    },
+  };
 }

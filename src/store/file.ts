@@ -9,27 +9,46 @@ function errnoOf(error: unknown): number {
   return typeof errno === 'number' && errno < 0 ? errno : -constants.errno.EIO;
 }
 
+/** Interruptions in a row after which a transfer gives up. */
+export const INTERRUPTIONS_MAX = 100;
+
 const isInterrupted = (errno: number) =>
   errno === -constants.errno.EINTR || errno === -constants.errno.EAGAIN;
 
-/** Repeats a partial transfer until all is done, the file ends (0), or an error other than EINTR. */
+/**
+ * Repeats a partial transfer until all is done, the file ends (0), or an error other than EINTR. One that is interrupted
+ * again and again, or told EAGAIN, ends with that: a thread must not spin for ever, and nothing is lost by an error.
+ */
 function transfer(length: number, step: (done: number) => number): number {
   let done = 0;
+  let interruptions = 0;
   while (done < length) {
     try {
       const n = step(done);
       if (n === 0) return done;
       done += n;
+      interruptions = 0;
     } catch (error) {
       const errno = errnoOf(error);
-      if (!isInterrupted(errno)) return errno;
+      if (!isInterrupted(errno) || ++interruptions > INTERRUPTIONS_MAX) return errno;
     }
   }
   return done;
 }
 
 /** The system calls that the buffered store makes; a test puts failing ones in their place. */
-export type FileCalls = Pick<typeof fs, 'readSync' | 'writeSync' | 'fdatasyncSync' | 'ftruncateSync'>;
+export type FileCalls = Pick<
+  typeof fs,
+  'readSync' | 'writeSync' | 'fdatasyncSync' | 'ftruncateSync' | 'fstatSync'
+>;
+
+function hasSize(calls: FileCalls, fd: number, size: number): boolean {
+  try {
+    return calls.fstatSync(fd).size === size;
+  } catch {
+    return false;
+  }
+}
 
 /** The buffered store: plain pread, pwrite, fdatasync on descriptors of regular files. */
 export const fileStoreOver = (calls: FileCalls): Store => ({
@@ -49,7 +68,7 @@ export const fileStoreOver = (calls: FileCalls): Store => ({
 
   flush(fd) {
     try {
-      calls.fdatasyncSync(fd); // EINTR is not retried: after it nobody knows what is stable, so it is a failure
+      calls.fdatasyncSync(fd); // Node retries EINTR; should it come through, nobody knows what is stable: a failure
       return 0;
     } catch (error) {
       return errnoOf(error);
@@ -61,7 +80,8 @@ export const fileStoreOver = (calls: FileCalls): Store => ({
       calls.ftruncateSync(fd, size);
       return 0;
     } catch (error) {
-      return errnoOf(error);
+      // A file system may change the size and fail at what comes after it: then the file has no other size to go back to.
+      return hasSize(calls, fd, size) ? 0 : errnoOf(error);
     }
   },
 
