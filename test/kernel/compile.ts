@@ -1,10 +1,9 @@
 // Compiles copies of the control kernel's sources, changed in memory, with the flags of the shipped module.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
+import { root } from '../support/root.ts';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
 const control = 'src/kernel/control';
 
 // As in scripts/build-kernel.mjs; a test compares the outcome with the shipped module.

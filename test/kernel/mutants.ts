@@ -1,16 +1,26 @@
 // The code under test with mistakes planted in it: the library's sources bundled, the control kernel compiled, each with
 // some places changed.
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { root } from '../support/root.ts';
 import { type Change, compileControl, QUICK } from './compile.ts';
 import type { Engine } from './mortal.ts';
 import { withPoints } from './points.ts';
 
-const source = fileURLToPath(new URL('../../src/', import.meta.url));
+const source = `${root}src/`;
 
 /** The library's part of the engine with these changes; files are named from `src/`. */
 export async function engineWith(changes: readonly Change[]): Promise<Engine> {
+  return await bundleWith<Engine>(
+    `export { Attachment } from './attachment.ts';
+     export { CachedFile } from './file.ts';
+     export { recover } from './protocol/recovery.ts';`,
+    changes,
+  );
+}
+
+/** The module `contents`, which imports from `src/`, with these changes to the sources. */
+export async function bundleWith<T>(contents: string, changes: readonly Change[]): Promise<T> {
   const plant = (file: string) => {
     let text = readFileSync(source + file, 'utf8');
     for (const { from, to } of changes.filter((change) => change.file === file)) {
@@ -21,14 +31,7 @@ export async function engineWith(changes: readonly Change[]): Promise<Engine> {
     return text;
   };
   const result = await build({
-    stdin: {
-      contents: `
-        export { Attachment } from './attachment.ts';
-        export { CachedFile } from './file.ts';
-        export { recover } from './protocol/recovery.ts';`,
-      resolveDir: source,
-      loader: 'ts',
-    },
+    stdin: { contents, resolveDir: source, loader: 'ts' },
     bundle: true,
     write: false,
     format: 'esm',
@@ -47,7 +50,7 @@ export async function engineWith(changes: readonly Change[]): Promise<Engine> {
     ],
   });
   const code = Buffer.from(result.outputFiles[0]!.contents).toString('base64');
-  return (await import(/* @vite-ignore */ `data:text/javascript;base64,${code}`)) as Engine;
+  return (await import(/* @vite-ignore */ `data:text/javascript;base64,${code}`)) as T;
 }
 
 /** The control kernel with these changes, with assertions and with points; files are named from `src/kernel/control/`. */

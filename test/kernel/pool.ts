@@ -1,7 +1,6 @@
 // A cache's memory and its threads' instances of the control kernel, all in one thread: the debug kernel over a real
 // geometry, no store, no service threads. What a test wants to interleave it interleaves itself.
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { HandleParts } from '../../src/attachment.ts';
 import { type Geometry, geometryOf, initialize } from '../../src/kernel/geometry.ts';
 import { type Control, type FileId, type FrameId, Kernel, PageBytes } from '../../src/kernel/kernel.ts';
@@ -9,11 +8,9 @@ import * as L from '../../src/kernel/layout.ts';
 import { References } from '../../src/kernel/references.ts';
 import { type CacheOptions, type CheckedOptions, checkCacheOptions } from '../../src/options.ts';
 import type { Pool } from '../../src/protocol/effects.ts';
+import { root } from '../support/root.ts';
 
-const built = (name: string) =>
-  new WebAssembly.Module(
-    readFileSync(fileURLToPath(new URL(`../../build/kernel/${name}.wasm`, import.meta.url))),
-  );
+const built = (name: string) => new WebAssembly.Module(readFileSync(`${root}build/kernel/${name}.wasm`));
 
 const WASM_PAGE = 65_536;
 const memoryOf = (bytes: number) => {
