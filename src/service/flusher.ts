@@ -82,7 +82,7 @@ function writeBackInTime(attachment: Attachment, now: number, serve: () => void)
 }
 
 /** One look at every file: write back what is over the limit or has expired, flush if much is unstable. */
-function* lookAround(attachment: Attachment, now: number, serve: () => void): Protocol<void> {
+export function* lookAround(attachment: Attachment, now: number, serve: () => void): Protocol<void> {
   const { kernel, options, geometry } = attachment;
   const all = overRatio(attachment, options.dirtyBackgroundRatio);
   const expired = (frame: FrameId) =>

@@ -16,6 +16,8 @@ export class Disk {
   readonly #pending = new Set<number>();
   failNextWrites = 0;
   failNextFlushes = 0;
+  /** Whether pages that a failed flush has not stored read as they were before, as btrfs has it; else they are only marked clean. */
+  reverts = false;
   failNextResizes = 0;
   /** Told of each size that the file has been given. */
   onResize: (size: number) => void = () => {};
@@ -26,11 +28,10 @@ export class Disk {
 
   read(bytes: Uint8Array, position: number): number {
     const length = Math.max(0, Math.min(bytes.length, this.length - position));
-    for (let at = 0; at < length; at += this.pageSize) {
-      const page = this.current.get((position + at) / this.pageSize);
-      const end = Math.min(length, at + this.pageSize);
-      if (page) bytes.set(page.subarray(0, end - at), at);
-      else bytes.fill(0, at, end);
+    for (const { index, offset, from, to } of this.#parts(length, position)) {
+      const page = this.current.get(index);
+      if (page) bytes.set(page.subarray(offset, offset + to - from), from);
+      else bytes.fill(0, from, to);
     }
     return length;
   }
@@ -40,12 +41,22 @@ export class Disk {
       this.failNextWrites--;
       return -EIO;
     }
-    for (let at = 0; at < bytes.length; at += this.pageSize) {
-      const part = bytes.subarray(at, at + this.pageSize);
-      this.#change((position + at) / this.pageSize, (page) => page.set(part));
+    for (const { index, offset, from, to } of this.#parts(bytes.length, position)) {
+      this.#change(index, (page) => page.set(bytes.subarray(from, to), offset));
     }
     this.length = Math.max(this.length, position + bytes.length);
     return bytes.length;
+  }
+
+  /** What of `length` bytes at `position` is whose page. */
+  *#parts(length: number, position: number) {
+    for (let from = 0; from < length; ) {
+      const index = Math.floor((position + from) / this.pageSize);
+      const offset = position + from - index * this.pageSize;
+      const to = Math.min(length, from + this.pageSize - offset);
+      yield { index, offset, from, to };
+      from = to;
+    }
   }
 
   /** Cuts the file, or extends it with zeros: what is behind the new end is gone for good. */
@@ -81,7 +92,7 @@ export class Disk {
     return () => {
       if (this.failNextFlushes > 0) {
         this.failNextFlushes--;
-        this.#pending.clear();
+        this.#forget();
         return -EIO;
       }
       for (const [index, bytes] of covered) {
@@ -92,6 +103,18 @@ export class Disk {
       this.stableLength = length;
       return 0;
     };
+  }
+
+  /** Data is marked clean that was not stored. What was cut off is the file system's own record: it stays to be stored. */
+  #forget(): void {
+    for (const index of this.#pending) {
+      const lost = this.current.has(index);
+      if (lost) this.#pending.delete(index);
+      if (!lost || !this.reverts) continue;
+      const stable = this.stable.get(index);
+      if (stable) this.current.set(index, stable);
+      else this.current.delete(index);
+    }
   }
 
   /** Everything there is to know about it, for comparing. */
