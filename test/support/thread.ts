@@ -1,8 +1,10 @@
 // Worker threads attached to a cache.
+import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { PageCache, PageCacheHandle } from 'pinfold';
+import { root } from './root.ts';
 
-const dist = (file: string) => new URL(`../../dist/${file}`, import.meta.url).href;
+const dist = (file: string) => pathToFileURL(`${root}dist/${file}`).href;
 
 const LIMIT_MS = 20_000;
 

@@ -1,0 +1,43 @@
+// The sweep itself: that it finds what it must, and goes through. `npm run prove -- faults` does all of it.
+import { expect, test } from 'vitest';
+import { debugKernel, engine } from './engine.ts';
+import { mistakes, plant } from './mistakes.ts';
+import { RealRunner, realWorkloads } from './real.ts';
+import { Runner, Sums } from './sweep.ts';
+import { failures } from './system.ts';
+import { workloads } from './workloads.ts';
+import { WAYS } from './world.ts';
+
+const failure = (name: string) => failures.find((one) => one.name === name)!;
+
+test.each(workloads.map((workload) => [workload.name, workload] as const))(
+  '%s: goes well without failures, and with each call failing once',
+  async (_, workload) => {
+    for (const way of WAYS) {
+      const sums = new Sums();
+      const runner = new Runner({ workload, pinnedDirty: 'redirty', way }, engine, debugKernel(), sums);
+      expect((await runner.run([])).found).toBeUndefined();
+      if (way === 'in place') continue;
+      expect(await runner.sweep(failure('EIO'), 'once')).toBeUndefined();
+      expect(sums.runs).toBe(sums.calls + 2); // the first and the last have no failure
+      expect(sums.calls).toBeGreaterThan(1);
+      expect(sums.raised).toBe(sums.calls);
+    }
+  },
+);
+
+test.each(['a failed write is ended as if it had succeeded', 'a read that failed leaves its claim behind'])(
+  'finds that %s',
+  async (what) => {
+    const mistake = mistakes.find((one) => one.what === what)!;
+    expect((await plant(mistake))?.what).toContain('EIO from call 0 on (once)');
+  },
+);
+
+test('goes through a real cache', async () => {
+  const runner = new RealRunner(realWorkloads[0]!);
+  const sums = { runs: 0, calls: 0, raised: 0, heard: 0, fsyncs: 0 };
+  await runner.sweep({ call: 'flush', errno: 5, times: 1 }, sums);
+  await runner.end();
+  expect(sums).toMatchObject({ calls: 3, raised: 3, heard: 3 });
+});
