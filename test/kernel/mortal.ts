@@ -4,6 +4,7 @@
 import type { Attachment, HandleParts, OwnerKind } from '../../src/attachment.ts';
 import type { CachedFile } from '../../src/file.ts';
 import { type Control, type FileId, Kernel } from '../../src/kernel/kernel.ts';
+import * as L from '../../src/kernel/layout.ts';
 import type { Protocol } from '../../src/protocol/effects.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Disk, inPlace } from './disk.ts';
@@ -27,10 +28,15 @@ export class Life {
   dead = false;
   /** What was about to be done when it ended. */
   last = '';
-  readonly #limit: number;
+  #limit: number;
 
   constructor(limit = FOR_EVER) {
     this.#limit = limit;
+  }
+
+  /** It ends before its `steps`-th step from now. */
+  endAfter(steps: number): void {
+    this.#limit = this.taken + steps;
   }
 
   /** Takes a step, or dies before it. */
@@ -63,47 +69,51 @@ export class Life {
   }
 }
 
+/** The disk behind each descriptor, where a world has several files. */
+export type Disks = (fd: number) => Disk;
+
 /** The disk as this thread's system calls see it: they land even if the thread is gone before it hears of it. */
 class SteppedStore implements Store {
   /** Which of its next calls the system refuses. */
   readonly refused = new Set<'write' | 'flush' | 'resize'>();
-  readonly #disk: Disk;
+  readonly #disks: Disks;
   readonly #life: Life;
 
-  constructor(disk: Disk, life: Life) {
-    this.#disk = disk;
+  constructor(disks: Disks, life: Life) {
+    this.#disks = disks;
     this.#life = life;
   }
 
-  #io(what: string, does: () => number): number {
+  #io(what: string, fd: number, does: (disk: Disk) => number): number {
     this.#life.step(what);
+    const disk = this.#disks(fd);
     if (this.refused.delete(what as 'write')) {
-      if (what === 'write') this.#disk.failNextWrites = 1;
-      else if (what === 'flush') this.#disk.failNextFlushes = 1;
-      else this.#disk.failNextResizes = 1;
+      if (what === 'write') disk.failNextWrites = 1;
+      else if (what === 'flush') disk.failNextFlushes = 1;
+      else disk.failNextResizes = 1;
     }
-    const result = does();
+    const result = does(disk);
     this.#life.step(`${what}, done`);
     return result;
   }
 
-  read(_: number, bytes: Uint8Array, position: number): number {
-    return this.#io('read', () => this.#disk.read(bytes, position));
+  read(fd: number, bytes: Uint8Array, position: number): number {
+    return this.#io('read', fd, (disk) => disk.read(bytes, position));
   }
-  write(_: number, bytes: Uint8Array, position: number): number {
-    return this.#io('write', () => this.#disk.write(bytes, position));
+  write(fd: number, bytes: Uint8Array, position: number): number {
+    return this.#io('write', fd, (disk) => disk.write(bytes, position));
   }
-  flush(): number {
-    return this.#io('flush', () => this.#disk.flush()());
+  flush(fd: number): number {
+    return this.#io('flush', fd, (disk) => disk.flush()());
   }
-  resize(_: number, size: number): number {
-    return this.#io('resize', () => this.#disk.resize(size));
+  resize(fd: number, size: number): number {
+    return this.#io('resize', fd, (disk) => disk.resize(size));
   }
   identity(): undefined {
     return undefined;
   }
-  syncDirectory(): number {
-    return this.#io('syncDirectory', () => 0);
+  syncDirectory(fd: number): number {
+    return this.#io('syncDirectory', fd, () => 0);
   }
 }
 
@@ -149,12 +159,12 @@ export function mortalKernel({ modules, control }: HandleParts, life: Life): Ker
 export function attachMortal(
   engine: Engine,
   handle: HandleParts,
-  disk: Disk,
+  disk: Disk | Disks,
   life: Life,
   kind: OwnerKind,
   called: Called,
 ): Mortal {
-  const store = new SteppedStore(disk, life);
+  const store = new SteppedStore(typeof disk === 'function' ? disk : () => disk, life);
   const attachment = new engine.Attachment(handle, store, kind);
   const { kernel, bytes, references } = attachment;
   count(kernel, life, called);
@@ -170,6 +180,7 @@ export function attachMortal(
     if (gapMs < SLOW_LOOK_MS) throw new Error(`it waits for somebody, before ${life.last}`);
   };
   const files: CachedFile[] = [];
+  const fd = ({ file }: { file: FileId }) => kernel.fileWord(file, L.FILE_FD_WRITE) - 1;
   return {
     life,
     attachment,
@@ -186,11 +197,11 @@ export function attachMortal(
           while (kernel.load(effect.at) === effect.seq) {
             if (!others()) throw new Error(`it waits for somebody, before ${life.last}`);
           }
-        } else if (effect.kind === 'read') result = store.read(0, effect.bytes, effect.position);
-        else if (effect.kind === 'write') result = store.write(0, effect.bytes, effect.position);
-        else if (effect.kind === 'flush') result = store.flush();
-        else if (effect.kind === 'resize') result = store.resize(0, effect.size);
-        else if (effect.kind === 'syncDirectory') result = store.syncDirectory();
+        } else if (effect.kind === 'read') result = store.read(fd(effect), effect.bytes, effect.position);
+        else if (effect.kind === 'write') result = store.write(fd(effect), effect.bytes, effect.position);
+        else if (effect.kind === 'flush') result = store.flush(fd(effect));
+        else if (effect.kind === 'resize') result = store.resize(fd(effect), effect.size);
+        else if (effect.kind === 'syncDirectory') result = store.syncDirectory(fd(effect));
         // A thread that dies in an effect does not come back: its generator is left where it stands.
         step = whole.next(result as never);
       }
