@@ -1,5 +1,6 @@
 import { faults } from './faults/index.ts';
+import { model } from './model/index.ts';
 import type { Part } from './part.ts';
 
 /** In the order in which they run. */
-export const parts: readonly Part[] = [faults];
+export const parts: readonly Part[] = [faults, model];
