@@ -1,6 +1,7 @@
 import { faults } from './faults/index.ts';
 import { model } from './model/index.ts';
 import type { Part } from './part.ts';
+import { storms } from './storms/index.ts';
 
 /** In the order in which they run. */
-export const parts: readonly Part[] = [faults, model];
+export const parts: readonly Part[] = [faults, model, storms];
