@@ -206,7 +206,11 @@ export class World {
     const file = id as FileId;
     if (!attachment.references.retain(file)) throw new Wrong(`file ${id} is not open`);
     const context = { attachment, driver, rounds: new Map(), isClosed: () => false, onClose: () => {} };
-    const opened = new this.#engine.CachedFile(context, file, `file ${id}`, { mode: 'r+', create: false });
+    const opened = new this.#engine.CachedFile(context, file, `file ${id}`, {
+      mode: 'r+',
+      create: false,
+      checksum: 'none',
+    });
     const handle = { file: opened, id: file, thread, owed: false, open: true };
     this.#handles.push(handle);
     return handle;
