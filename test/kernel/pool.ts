@@ -10,7 +10,9 @@ import { type CacheOptions, type CheckedOptions, checkCacheOptions } from '../..
 import type { Pool } from '../../src/protocol/effects.ts';
 import { root } from '../support/root.ts';
 
-const built = (name: string) => new WebAssembly.Module(readFileSync(`${root}build/kernel/${name}.wasm`));
+/** A module of the kernel as `npm run build` made it: `control`, `control.debug` (with assertions), `bytes`. */
+export const built = (name: string): WebAssembly.Module =>
+  new WebAssembly.Module(readFileSync(`${root}build/kernel/${name}.wasm`));
 
 const WASM_PAGE = 65_536;
 const memoryOf = (bytes: number) => {
@@ -85,7 +87,10 @@ export class Memory {
     };
   }
 
-  /** A file of `size` bytes, open, under the first free id. The reference that keeps it open is nobody's. */
+  /**
+   * A file of `size` bytes, open, under the first free id. The reference that keeps it open is nobody's. `flags`: FLAG_CREATED
+   * if the cache has just created it.
+   */
   file(size: number, flags = 0): FileId {
     const kernel = this.thread().kernel;
     let id = 0;

@@ -1,7 +1,8 @@
+import { crash } from './crash/index.ts';
 import { faults } from './faults/index.ts';
 import { model } from './model/index.ts';
 import type { Part } from './part.ts';
 import { storms } from './storms/index.ts';
 
 /** In the order in which they run. */
-export const parts: readonly Part[] = [faults, model, storms];
+export const parts: readonly Part[] = [crash, faults, model, storms];

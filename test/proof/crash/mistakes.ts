@@ -1,0 +1,56 @@
+// What is wrong with the library or its store, on purpose: each must be found.
+import type { FrameId } from '../../../src/kernel/kernel.ts';
+import * as L from '../../../src/kernel/layout.ts';
+import type { Thread } from './run.ts';
+import type { StoreMistakes } from './store.ts';
+
+export interface Mistakes extends StoreMistakes {
+  /** fsync passes pages over that are pinned for writing. */
+  readonly fsyncSkipsPinned?: boolean;
+  /** fsync says yes when its flush has begun. */
+  readonly fsyncBeforeFlush?: boolean;
+  /** A flush counts for what was written while it ran. */
+  readonly flushCoversLater?: boolean;
+  /** Writeback copies half of each page. */
+  readonly halfCopied?: boolean;
+  /** Writeback writes pages whole, whatever the file's end. */
+  readonly endNotMinded?: boolean;
+  /** What was copied in the middle of an update is taken for whole. */
+  readonly halfUpdates?: boolean;
+  /** A truncate never reaches the system. */
+  readonly resizeForgotten?: boolean;
+  /** After a flush that failed nothing is written again. */
+  readonly failedFlushForgotten?: boolean;
+  /** A write pin that drops leaves its page as clean as it was. */
+  readonly dropForgotten?: boolean;
+  /** A new file's directory is never synced. */
+  readonly directoryForgotten?: boolean;
+}
+
+type Call = (...args: number[]) => number;
+
+/** Plants in a thread's kernel what is wrong there. */
+export function plant(mistakes: Mistakes, { attachment, id }: Pick<Thread, 'attachment' | 'id'>): void {
+  const { kernel, bytes } = attachment;
+  const control = kernel.control as unknown as Record<string, Call>;
+  const replace = (name: string, by: (call: Call) => Call) => {
+    control[name] = by(control[name]!);
+  };
+  if (mistakes.flushCoversLater)
+    replace(
+      'flushDone',
+      (call) => (file, number) => call(file!, number!, kernel.fileWord(id, L.FILE_WRITES)),
+    );
+  if (mistakes.failedFlushForgotten) replace('redirtyUnstable', () => () => -1);
+  if (mistakes.dropForgotten) replace('unpin', (call) => (slot) => call(slot!, 0));
+  if (mistakes.halfUpdates) {
+    const frameWord = kernel.frameWord.bind(kernel);
+    kernel.frameWord = (frame: FrameId, field: number) =>
+      field === L.FRAME_USEQ ? frameWord(frame, field) & ~1 : frameWord(frame, field);
+  }
+  if (mistakes.halfCopied) {
+    const stage = bytes.stage.bind(bytes);
+    bytes.stage = (frame, area, slot, offset, length) =>
+      stage(frame, area, slot, offset, Math.ceil(length / 2));
+  }
+}

@@ -1,0 +1,251 @@
+// Every moment of a recording at which the power may fail, and the states in which it may leave the file: each is opened by
+// the library, read, and compared with what may be there.
+import { Random } from '../../storm/random.ts';
+import { choices, KINDS, type Kind } from './choices.ts';
+import { tell } from './log.ts';
+import type { Mount } from './mount.ts';
+import { type Choice, type Content, Platter, SECTOR } from './platter.ts';
+import { PAGE, type Recording } from './run.ts';
+
+/** What was covered. */
+export class Cover {
+  workloads = 0;
+  records = 0;
+  /** Moments at which the power failed. */
+  points = 0;
+  /** States that were opened and checked; how many of them nobody had opened before, whatever had to be there. */
+  states = 0;
+  distinct = 0;
+  /** Those in which some write is there in part. */
+  torn = 0;
+  /** Pages that were written, each compared with what was together in memory. */
+  pagesWritten = 0;
+  fsyncs = 0;
+  readonly kinds = new Map<Kind, number>(KINDS.map((kind) => [kind, 0]));
+}
+
+export interface Wrong {
+  readonly what: string;
+  /** Where: the moment and the choice. */
+  readonly at: string;
+}
+
+/** Samples at each moment. */
+const SAMPLES = 60;
+/** More wrong states of one recording tell nothing new. */
+const WRONG_MAX = 3;
+
+export class Sweep {
+  readonly #recording: Recording;
+  readonly #mount: Mount;
+  readonly #cover: Cover;
+  readonly platter: Platter;
+  readonly wrong: Wrong[] = [];
+  /** When the last fsync was called that has said yes. */
+  since = -1;
+  /** States that were checked against the same demands. */
+  #checked = new Set<number>();
+  readonly #seen = new Set<number>();
+  /** Sectors that may be there, by what they hold and how much of it shows. */
+  #legal = new Map<number, number>();
+  readonly #sectors: Content[] = [];
+  readonly #bytes: Uint8Array;
+  readonly #read: Uint8Array;
+
+  constructor(recording: Recording, mount: Mount, cover: Cover) {
+    this.#recording = recording;
+    this.#mount = mount;
+    this.#cover = cover;
+    const { before, setup } = recording;
+    this.platter = new Platter(before, setup.size, setup.created !== true);
+    this.#bytes = new Uint8Array(before.length);
+    this.#read = new Uint8Array(before.length);
+  }
+
+  /** `until`: looked at after each moment; true ends it. */
+  run(seed: number, until: () => boolean = () => false): void {
+    const { entries } = this.#recording.log;
+    const random = new Random(seed + 1);
+    this.#cover.workloads++;
+    this.#look(-1, random, 0);
+    let known = 0; // how many of the pending were torn already
+    for (const [moment, entry] of entries.entries()) {
+      if (entry.kind === 'write') this.#checkPages(entry.position, entry.bytes, moment);
+      this.platter.apply(entry, moment);
+      if (entry.kind === 'event' || entry.kind === 'flush') continue;
+      this.#cover.records++;
+      if (entry.kind === 'synced') this.#demand(entry.called, moment);
+      if (entry.kind === 'flushed' || entry.kind === 'synced') known = 0;
+      this.#look(moment, random, known);
+      known = this.platter.pending.length;
+      if (this.wrong.length >= WRONG_MAX || until()) return;
+    }
+  }
+
+  /** From now on more has to be there. */
+  #demand(called: number, moment: number): void {
+    this.#cover.fsyncs++;
+    this.since = Math.max(this.since, called);
+    this.#checked = new Set();
+    this.#legal = new Map();
+    if (this.platter.stableEntry) return;
+    this.wrong.push({
+      what: 'after an fsync that said yes the new file is in no directory',
+      at: `${moment}`,
+    });
+  }
+
+  #look(moment: number, random: Random, tearFrom: number): void {
+    this.#cover.points++;
+    for (const [kind, choice] of choices(this.platter, random, { tearFrom, samples: SAMPLES })) {
+      const size = this.platter.compose(choice, this.#sectors);
+      const print = this.#fingerprint(size);
+      if (this.#checked.has(print)) continue;
+      this.#checked.add(print);
+      if (!this.#seen.has(print)) {
+        this.#seen.add(print);
+        this.#cover.distinct++;
+      }
+      this.#cover.states++;
+      this.#cover.kinds.set(kind, this.#cover.kinds.get(kind)! + 1);
+      if (this.#isTorn(choice)) this.#cover.torn++;
+      const what = this.#check(size, moment);
+      if (what === undefined) continue;
+      this.wrong.push({ what: `${what} (${kind})`, at: `${moment}/${nameOf(choice)}` });
+      if (this.wrong.length >= WRONG_MAX) return;
+    }
+  }
+
+  #isTorn({ masks }: Choice): boolean {
+    return this.platter.pending.some(({ contents }, n) => {
+      const all = contents.length === 32 ? -1 : 2 ** contents.length - 1;
+      return masks[n] !== 0 && masks[n] !== all;
+    });
+  }
+
+  /** 53 bits of what a state is. */
+  #fingerprint(size: number): number {
+    let low = size;
+    let high = ~size;
+    for (let n = 0; n * SECTOR < size; n++) {
+      const { hash, id } = this.#sectors[n]!;
+      low = Math.imul(low ^ hash, 0x9e3779b1);
+      low ^= low >>> 15;
+      high = Math.imul(high ^ id, 0x85ebca6b);
+      high ^= high >>> 13;
+    }
+    return (low >>> 0) * 2 ** 21 + (high >>> 11);
+  }
+
+  /** Opens and reads a state: what is wrong with it. */
+  #check(size: number, moment: number): string | undefined {
+    for (let n = 0; n * SECTOR < size; n++) this.#bytes.set(this.#sectors[n]!.bytes, n * SECTOR);
+    const wrong = this.#mount.read(this.#bytes, size, this.#read);
+    if (wrong !== undefined) return wrong;
+    if (Buffer.compare(this.#read.subarray(0, size), this.#bytes.subarray(0, size)) !== 0) {
+      return 'the library reads other bytes than are in the store';
+    }
+    return this.explain(size, moment);
+  }
+
+  /** What may not be there, of what `compose` has put together. */
+  explain(size: number, moment: number): string | undefined {
+    const { history } = this.#recording;
+    const wrongSize = history.wrongSize(size, this.since, moment);
+    if (wrongSize !== undefined) return wrongSize;
+    for (let n = 0; n * SECTOR < size; n++) {
+      const content = this.#sectors[n]!;
+      const visible = Math.min(SECTOR, size - n * SECTOR);
+      const key = (content.id * this.#sectors.length + n) * (SECTOR + 1) + visible;
+      let at = this.#legal.get(key);
+      // What a sector may hold grows while the power is on: what was legal is legal still, under the same demands.
+      if (at === undefined || at >= 0) {
+        at = history.wrongWord(n, content.bytes, visible, this.since, moment);
+        this.#legal.set(key, at);
+      }
+      if (at >= 0) {
+        const offset = n * SECTOR + at;
+        const word = Buffer.from(content.bytes.buffer, content.bytes.byteOffset + at, 8).toString('hex');
+        return `at ${offset} (page ${Math.floor(offset / PAGE)}) is ${word}, which may not be there`;
+      }
+    }
+    return undefined;
+  }
+
+  /** What is written of a page was together in memory at some time, but for what something stores under a write pin. */
+  #checkPages(position: number, bytes: Uint8Array, moment: number): void {
+    const { history } = this.#recording;
+    for (let at = 0; at < bytes.length; at += PAGE) {
+      this.#cover.pagesWritten++;
+      const page = bytes.subarray(at, at + PAGE);
+      if (history.wasWhole(position + at, page, page.length, this.since, moment)) continue;
+      const what = `page ${(position + at) / PAGE} is written as it never was since it had to be stable`;
+      this.wrong.push({ what, at: `${moment}` });
+    }
+  }
+
+  /** Tells of one state: how it came to be, and what is wrong with it. */
+  tell(at: string): string[] {
+    const [moment, ...rest] = at.split('/');
+    const now = Number(moment);
+    for (const [n, entry] of this.#recording.log.entries.entries()) {
+      if (n > now) break;
+      if (entry.kind === 'write') this.#checkPages(entry.position, entry.bytes, n);
+      this.platter.apply(entry, n);
+      if (entry.kind === 'synced') this.#demand(entry.called, n);
+    }
+    const lines = this.#around(now);
+    lines.push(`what was done before ${this.since} had to be stable`);
+    if (rest.length === 0)
+      return lines.concat(this.wrong.filter((one) => one.at === at).map(({ what }) => what));
+    return lines.concat(this.#tellState(choiceOf(rest.join('/')), now));
+  }
+
+  #tellState(choice: Choice, now: number): string[] {
+    const { pending, stableSize } = this.platter;
+    const lines = [
+      `stable for sure: ${stableSize} bytes; of ${this.platter.sizes} later sizes ${choice.sizes}; and of`,
+    ];
+    for (const [n, { moment, first, contents, cut, lost }] of pending.entries()) {
+      if (cut >= 0) continue;
+      const there = contents.flatMap((_, at) => ((choice.masks[n]! >>> at) & 1 ? [first + at] : []));
+      const sectors = `${first} to ${first + contents.length - 1}`;
+      lines.push(
+        `  the write at ${moment} (sectors ${sectors}${lost ? ', in doubt' : ''}): ${there.join(' ') || 'nothing'}`,
+      );
+    }
+    const size = this.platter.compose(choice, this.#sectors);
+    const what = this.#check(size, now);
+    lines.push(what === undefined ? 'that is as it may be' : what);
+    const position = Number(/^at (\d+)/.exec(what ?? '')?.[1] ?? -1);
+    if (position < 0) return lines;
+    const legal = this.#recording.history.legalWords(position, this.since, now);
+    return lines.concat(legal.map(({ moment, word }) => `  may be there, since ${moment}: ${hexOf(word)}`));
+  }
+
+  /** The log around a moment. */
+  #around(moment: number): string[] {
+    const { entries } = this.#recording.log;
+    const from = Math.max(0, moment - 30);
+    return entries
+      .slice(from, moment + 4)
+      .map((entry, n) => `${from + n === moment ? '> ' : '  '}${from + n} ${tell(entry)}`);
+  }
+}
+
+/** As its bytes are in the file. */
+function hexOf(word: bigint): string {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(word);
+  return bytes.toString('hex');
+}
+
+function nameOf({ sizes, masks }: Choice): string {
+  return `${sizes}/${[...masks].map((mask) => (mask >>> 0).toString(16)).join('.')}`;
+}
+
+function choiceOf(name: string): Choice {
+  const [sizes, masks] = name.split('/') as [string, string];
+  const parts = masks === '' ? [] : masks.split('.');
+  return { sizes: Number(sizes), masks: Int32Array.from(parts, (part) => Number.parseInt(part, 16) | 0) };
+}
