@@ -9,7 +9,6 @@ export const KINDS = [
   'everything',
   'all but one',
   'one alone',
-  'as far as one, in order',
   'size without data',
   'data without size',
   'one torn',
@@ -50,8 +49,6 @@ export function* choices(
     none();
     masks[one] = all[one]!;
     for (const given of sizes > 0 ? [sizes, 0] : [0]) yield ['one alone', { sizes: given, masks }];
-    for (let n = 0; n < one; n++) masks[n] = all[n]!;
-    yield ['as far as one, in order', { sizes: sizesUpTo(pending, one), masks }];
   }
   for (let one = tearFrom; one < count; one++) {
     for (const mask of tears(pending[one]!.contents.length)) {
@@ -67,12 +64,6 @@ export function* choices(
       masks[one] = sampled(random, all[one]!, pending[one]!.contents.length);
     yield ['sampled', { sizes: random.below(sizes + 1), masks }];
   }
-}
-
-function sizesUpTo(pending: readonly Pending[], last: number): number {
-  let sizes = 0;
-  for (let n = 0; n <= last; n++) if (pending[n]!.size >= 0) sizes++;
-  return sizes;
 }
 
 /** Torn at each sector: what is before it, from it on, it alone, all but it. */

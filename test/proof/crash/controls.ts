@@ -21,7 +21,7 @@ const controls: readonly (readonly [what: string, mistakes: Mistakes])[] = [
 ];
 
 /** Workloads by seed in which a mistake must be found. */
-const SEEDS = 40;
+const SEEDS = 150;
 
 /** `only`: the first so many. */
 export async function runControls(mount: Mount, seed: number, only = controls.length): Promise<Control[]> {

@@ -47,6 +47,8 @@ export class History {
   readonly #words: BigUint64Array;
   #changes = 0;
   readonly #sizes: SizeChange[] = [];
+  /** Words in which the file ended, or was about to: what is written ends there as well, so their bytes may be of two ages. */
+  readonly #ends = new Set<number>();
   /** Changes by the piece of the file that they touch. */
   readonly #byPiece: Change[][];
   readonly #piece: number;
@@ -60,6 +62,7 @@ export class History {
     this.#piece = piece;
     this.#byPiece = Array.from({ length: Math.ceil(capacity / piece) }, () => []);
     this.#sizes.push({ moment: -1, done: -1, size: this.size });
+    this.mayEnd(this.size);
     this.#note(0, capacity, -1, -1, false);
   }
 
@@ -72,11 +75,17 @@ export class History {
     pin?.changes.push(change);
   }
 
+  /** Somebody wants the file to end there: from now on what is written may. */
+  mayEnd(size: number): void {
+    if (size % WORD !== 0) this.#ends.add(down(size));
+  }
+
   /** The file is longer, by zeros. */
   extend(size: number, moment: Moment): void {
     if (size <= this.size) return;
     const from = this.size;
     this.size = size;
+    this.mayEnd(size);
     this.bytes.fill(0, from, size);
     this.#sizes.push({ moment, done: moment, size });
     this.#note(from, size, moment, moment, false);
@@ -140,10 +149,25 @@ export class History {
         if (same(words[word]!, change.words[word - offset]!, visible - word * WORD)) {
           known[word] = 1;
           left--;
-        } else if (change.done <= since) return word * WORD;
+        } else if (change.done <= since) {
+          const at = start + word * WORD;
+          if (!this.#ends.has(at) || !this.#isOfTwoAges(at, words[word]!, visible - word * WORD, since, now))
+            return word * WORD;
+          known[word] = 1;
+          left--;
+        }
       }
     }
     return -1;
+  }
+
+  /** Whether each byte of a word is one that may be there, though not all of them were together. */
+  #isOfTwoAges(position: number, word: bigint, visible: number, since: Moment, now: Moment): boolean {
+    const legal = this.legalWords(position, since, now);
+    for (let shift = 0n; shift < 8n * BigInt(Math.min(WORD, visible)); shift += 8n) {
+      if (!legal.some((one) => ((one.word ^ word) >> shift) % 256n === 0n)) return false;
+    }
+    return true;
   }
 
   /**

@@ -4,8 +4,9 @@
 // Everything that an fsync has said is stable is there; what nobody has stored is nowhere; the file has a size that it had.
 import type { Context, Outcome, Part, Violation } from '../part.ts';
 import { runControls } from './controls.ts';
+import { tell } from './log.ts';
 import { Mount } from './mount.ts';
-import { type Recording, record, type Workload } from './run.ts';
+import { type Recording, RunError, record, type Workload } from './run.ts';
 import { Cover, Sweep } from './sweep.ts';
 import { bySeed, named } from './workloads.ts';
 
@@ -24,6 +25,7 @@ function figuresOf(cover: Cover, sweepMs: number, seeds: string): [string, strin
     ['log records', thousands(cover.records)],
     ['fsyncs that said yes', thousands(cover.fsyncs)],
     ['moments of a crash', thousands(cover.points)],
+    ['writes in doubt at a time, at the most', thousands(cover.pendingMost)],
     ['states opened and checked', thousands(cover.states)],
     ['  distinct by hash', thousands(cover.distinct)],
     ['  with a write torn', thousands(cover.torn)],
@@ -102,7 +104,14 @@ async function replay(what: string, { log }: Context): Promise<Outcome> {
   if (workload === undefined) throw new Error(`no workload '${name}'`);
   const mount = new Mount();
   const cover = new Cover();
-  const recording = await record(workload);
+  let recording: Recording;
+  try {
+    recording = await record(workload);
+  } catch (error) {
+    if (!(error instanceof RunError)) throw error;
+    for (const [n, entry] of error.log.entries.entries()) log(`${n} ${tell(entry)}`);
+    return { figures: [], violations: [{ what: error.message, replay: what }], controls: [] };
+  }
   const sweep = new Sweep(recording, mount, cover);
   if (at === undefined) sweep.run(0);
   else for (const line of sweep.tell(at)) log(line);

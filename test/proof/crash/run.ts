@@ -223,8 +223,9 @@ function wholePages(bytes: Uint8Array): Uint8Array {
 
 /** What an update that commits is to change. */
 interface Intent {
-  readonly position: number;
-  readonly bytes: Uint8Array;
+  /** Where what is not committed yet begins: a write is committed page by page. */
+  position: number;
+  bytes: Uint8Array;
 }
 
 export class Thread {
@@ -303,11 +304,11 @@ export class Thread {
     const intent = this.#intent;
     const moment = log.event(`thread ${this.number} commits ${length} bytes at ${position}, size ${size}`);
     history.extend(size, moment);
-    if (intent === undefined) return;
-    const from = Math.max(position, intent.position);
-    const to = Math.min(position + length, intent.position + intent.bytes.length);
-    if (from >= to) return;
-    history.store(from, intent.bytes.subarray(from - intent.position, to - intent.position), moment);
+    // What begins elsewhere zeroes a gap before a write, or what is behind a cut.
+    if (intent === undefined || position !== intent.position) return;
+    history.store(position, intent.bytes.subarray(0, length), moment);
+    intent.position += length;
+    intent.bytes = intent.bytes.subarray(length);
   }
 
   async pause(turns = 1): Promise<void> {
@@ -352,6 +353,7 @@ export class Thread {
   async truncate(size: number): Promise<void> {
     const { log } = this.run;
     log.event(`thread ${this.number} truncates to ${size}`);
+    this.run.history.mayEnd(size);
     this.truncating = new Doing();
     await this.#allowed(this.file.truncate(size));
     this.truncating.end(log.event(`thread ${this.number}: the truncate to ${size} has returned`));
@@ -449,10 +451,24 @@ function* pauses(turns: number): Protocol<void> {
   for (let n = 0; n < turns; n++) yield { kind: 'wait', at: 0, seq: -1, timeoutMs: 0 };
 }
 
+/** A run that did not come to its end, or to another than the file should have. */
+export class RunError extends Error {
+  readonly log: Log;
+
+  constructor(message: string, log: Log, cause: unknown) {
+    super(message, { cause });
+    this.log = log;
+  }
+}
+
 export async function record(workload: Workload, mistakes: Mistakes = {}): Promise<Recording> {
   const run = new Run(workload.setup, mistakes);
-  workload.begin(run);
-  await run.go();
+  try {
+    workload.begin(run);
+    await run.go();
+  } catch (error) {
+    throw new RunError((error as Error).message, run.log, error);
+  }
   return {
     name: workload.name,
     setup: workload.setup,

@@ -43,6 +43,11 @@ class Underway {
     return effect?.kind === 'wait' && this.#kernel.load(effect.at) === effect.seq;
   }
 
+  /** Whether it is in the middle of a flush, which takes longer than all else. */
+  get flushing(): boolean {
+    return this.#ends !== undefined && this.#effect?.kind === 'flush';
+  }
+
   /** What it is about to do, or has begun. */
   get effect(): string {
     return this.#effect?.kind ?? 'nothing';
@@ -126,9 +131,11 @@ export class Scheduler {
   turn(): void {
     this.#underway = this.#underway.filter(({ done }) => !done);
     const able = this.#underway.filter((one) => !one.asleep && !this.#busy.has(one));
-    // A sleeper wakes by itself now and then.
+    // A sleeper wakes by itself now and then; most of what others do comes before a flush ends.
     const all = this.#underway.filter((one) => !this.#busy.has(one));
-    const from = able.length > 0 && !this.#random.oneIn(40) ? able : all;
+    const quick = able.filter(({ flushing }) => !flushing);
+    const awake = quick.length > 0 && !this.#random.oneIn(6) ? quick : able;
+    const from = awake.length > 0 && !this.#random.oneIn(40) ? awake : all;
     if (from.length === 0) return;
     const favoured = this.#favourite !== undefined && from.includes(this.#favourite);
     const one = favoured && this.#random.below(8) < FAVOUR ? this.#favourite! : this.#random.pick(from);

@@ -21,6 +21,8 @@ export class Cover {
   /** Pages that were written, each compared with what was together in memory. */
   pagesWritten = 0;
   fsyncs = 0;
+  /** The most writes that were in doubt at a time. */
+  pendingMost = 0;
   readonly kinds = new Map<Kind, number>(KINDS.map((kind) => [kind, 0]));
 }
 
@@ -30,8 +32,9 @@ export interface Wrong {
   readonly at: string;
 }
 
-/** Samples at each moment. */
-const SAMPLES = 60;
+/** Samples at each moment, for each write in doubt; and for how many of them. */
+const SAMPLES = 20;
+const SAMPLED_MOST = 8;
 /** More wrong states of one recording tell nothing new. */
 const WRONG_MAX = 3;
 
@@ -96,8 +99,11 @@ export class Sweep {
   }
 
   #look(moment: number, random: Random, tearFrom: number): void {
+    const { pending } = this.platter;
     this.#cover.points++;
-    for (const [kind, choice] of choices(this.platter, random, { tearFrom, samples: SAMPLES })) {
+    this.#cover.pendingMost = Math.max(this.#cover.pendingMost, pending.length);
+    const samples = SAMPLES * Math.min(pending.length, SAMPLED_MOST);
+    for (const [kind, choice] of choices(this.platter, random, { tearFrom, samples })) {
       const size = this.platter.compose(choice, this.#sectors);
       const print = this.#fingerprint(size);
       if (this.#checked.has(print)) continue;
