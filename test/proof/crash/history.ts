@@ -112,8 +112,8 @@ export class History {
     return change;
   }
 
-  /** Why the size may not be this one after a crash at `now`; `since`: when the last fsync was called that said yes. */
-  wrongSize(size: number, since: Moment, now: Moment): string | undefined {
+  /** The least and the greatest size that may be there after a crash at `now`; `since`: when the last fsync was called that said yes. */
+  sizes(since: Moment, now: Moment): { least: number; most: number } {
     let least = NEVER;
     let most = 0;
     for (let n = this.#sizes.length - 1; n >= 0; n--) {
@@ -123,8 +123,7 @@ export class History {
       most = Math.max(most, change.size);
       if (change.done <= since) break;
     }
-    if (size >= least && size <= most) return undefined;
-    return `the file has ${size} bytes; since it had to be stable it had ${least} to ${most}`;
+    return { least, most };
   }
 
   /**

@@ -30,6 +30,9 @@ function figuresOf(cover: Cover, sweepMs: number, seeds: string): [string, strin
     ['  distinct by hash', thousands(cover.distinct)],
     ['  with a write torn', thousands(cover.torn)],
     ...kinds,
+    ['states of files with checksums', thousands(cover.sealed)],
+    ['  pages reported torn', thousands(cover.reported)],
+    ['  not to be opened, the last page torn', thousands(cover.refused)],
     ['pages written, each compared', thousands(cover.pagesWritten)],
     ['states a second', thousands(cover.states / (sweepMs / 1000))],
   ];

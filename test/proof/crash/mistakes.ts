@@ -1,7 +1,7 @@
 // What is wrong with the library or its store, on purpose: each must be found.
 import type { FrameId } from '../../../src/kernel/kernel.ts';
 import * as L from '../../../src/kernel/layout.ts';
-import type { Thread } from './run.ts';
+import { PAGE, type Thread } from './run.ts';
 import type { StoreMistakes } from './store.ts';
 
 export interface Mistakes extends StoreMistakes {
@@ -21,8 +21,14 @@ export interface Mistakes extends StoreMistakes {
   readonly resizeForgotten?: boolean;
   /** After a flush that failed nothing is written again. */
   readonly failedFlushForgotten?: boolean;
+  /** A page that is written counts as stable: it may be dropped, and a flush that fails does not make it dirty. */
+  readonly unstableForgotten?: boolean;
   /** A write pin that drops leaves its page as clean as it was. */
   readonly dropForgotten?: boolean;
+  /** A page is written as it is once its checksum was taken, whatever was stored under a pin meanwhile. */
+  readonly sealedAlive?: boolean;
+  /** Checksums are not looked at when a page is read. */
+  readonly checksumIgnored?: boolean;
   /** A new file's directory is never synced. */
   readonly directoryForgotten?: boolean;
 }
@@ -30,7 +36,10 @@ export interface Mistakes extends StoreMistakes {
 type Call = (...args: number[]) => number;
 
 /** Plants in a thread's kernel what is wrong there. */
-export function plant(mistakes: Mistakes, { attachment, id }: Pick<Thread, 'attachment' | 'id'>): void {
+export function plant(
+  mistakes: Mistakes,
+  { attachment, id, run }: Pick<Thread, 'attachment' | 'id' | 'run'>,
+): void {
   const { kernel, bytes } = attachment;
   const control = kernel.control as unknown as Record<string, Call>;
   const replace = (name: string, by: (call: Call) => Call) => {
@@ -42,11 +51,27 @@ export function plant(mistakes: Mistakes, { attachment, id }: Pick<Thread, 'atta
       (call) => (file, number) => call(file!, number!, kernel.fileWord(id, L.FILE_WRITES)),
     );
   if (mistakes.failedFlushForgotten) replace('redirtyUnstable', () => () => -1);
+  if (mistakes.unstableForgotten) {
+    replace('endWriteback', (call) => (slot, failSeq) => {
+      const frame = (kernel.rowWord(kernel.owner, L.ROW_WRITEBACKS + slot! * 4) >>> 1) - 1;
+      const result = call(slot!, failSeq!);
+      Atomics.store(kernel.words, (kernel.frameAt(frame as FrameId) + L.FRAME_COVER) >> 2, 0);
+      return result;
+    });
+  }
   if (mistakes.dropForgotten) replace('unpin', (call) => (slot) => call(slot!, 0));
   if (mistakes.halfUpdates) {
     const frameWord = kernel.frameWord.bind(kernel);
     kernel.frameWord = (frame: FrameId, field: number) =>
       field === L.FRAME_USEQ ? frameWord(frame, field) & ~1 : frameWord(frame, field);
+  }
+  if (mistakes.sealedAlive) {
+    const seal = bytes.seal.bind(bytes);
+    bytes.seal = (area, slot, index, used) => {
+      seal(area, slot, index, used);
+      const isPinned = [...run.pins].some((pin) => pin.index === index);
+      if (isPinned) bytes.staging[area]!.fill(0x55, slot * PAGE + 8, slot * PAGE + 16);
+    };
   }
   if (mistakes.halfCopied) {
     const stage = bytes.stage.bind(bytes);

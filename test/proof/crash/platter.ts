@@ -25,6 +25,7 @@
 import type { Entry, Moment } from './log.ts';
 
 export const SECTOR = 512;
+export const SECTORS_A_PAGE = 8;
 
 /** What a sector may hold. Equal contents are one object. */
 export interface Content {
@@ -34,7 +35,7 @@ export interface Content {
 }
 
 /** The contents of a workload's sectors, each once. */
-export class Contents {
+class Contents {
   readonly zeros: Content;
   readonly #known = new Map<string, Content>();
 
@@ -79,8 +80,15 @@ export interface Choice {
   readonly masks: Int32Array;
 }
 
+/** Names what a page holds, by its sectors. */
+export function nameOfPage(sectors: readonly (Content | undefined)[], first: number): string {
+  let name = '';
+  for (let n = first; n < first + SECTORS_A_PAGE; n++) name += `${sectors[n]?.id ?? -1},`;
+  return name;
+}
+
 /** Sectors that one write may have: a bit each. */
-export const SECTORS_MAX = 32;
+const SECTORS_MAX = 32;
 
 export class Platter {
   /** What is stable for sure, by sector, and the size. */

@@ -20,12 +20,16 @@ import { Scheduler } from './scheduler.ts';
 import { LoggingStore } from './store.ts';
 
 export const PAGE = 4096;
+/** What a page with a checksum has for its users. */
+export const PAYLOAD = PAGE - 8;
 
 export interface Setup {
   readonly size: number;
   /** The most that the file may have, in pages. */
   readonly pages: number;
   readonly pinnedDirty: 'keep' | 'redirty';
+  /** The file's pages have checksums. */
+  readonly checksum?: boolean;
   /** The cache has just created the file. */
   readonly created?: boolean;
   /** The system's calls fail now and then. */
@@ -46,12 +50,13 @@ export interface Recording {
   readonly setup: Setup;
   readonly log: Log;
   readonly history: History;
-  /** The file's bytes before, and zeros up to the most it may have. */
+  /** The store's bytes before, and zeros up to the most it may have; how many of them are the file's. */
   readonly before: Uint8Array;
+  readonly sizeBefore: number;
 }
 
 /** Stores words of 8 bytes that say who stored them, and where. */
-export function sign(bytes: Uint8Array, position: number, serial: number): Uint8Array {
+function sign(bytes: Uint8Array, position: number, serial: number): Uint8Array {
   const words = new Uint32Array(bytes.length / 4);
   for (let n = 0; n < words.length; n += 2) {
     words[n] = position / WORD + n / 2 + 1;
@@ -90,6 +95,7 @@ function memoryFor(pinnedDirty: 'keep' | 'redirty'): Memory {
 
 interface Pinned {
   readonly frame: FrameId;
+  readonly index: number;
   readonly store: () => void;
 }
 
@@ -109,6 +115,9 @@ export class Run {
   working = 0;
   faults: boolean;
   readonly before: Uint8Array;
+  readonly sizeBefore: number;
+  /** Bytes a page, for its users. */
+  readonly payload: number;
   #serial = 1;
   #threads = 0;
   #meddler: Thread | undefined;
@@ -118,17 +127,20 @@ export class Run {
   constructor(setup: Setup, mistakes: Mistakes) {
     this.setup = setup;
     this.mistakes = mistakes;
-    const { size, pages, created } = setup;
+    const { size, pages, created, checksum } = setup;
+    this.payload = checksum ? PAYLOAD : PAGE;
     this.faults = setup.faults === true;
     this.random = new Random(setup.seed * 2654435761 + 97);
     this.scheduler = new Scheduler(this.random);
     const bytes = sign(new Uint8Array(Math.ceil(size / WORD) * WORD), 0, 0x1000).subarray(0, size);
-    this.before = new Uint8Array(pages * PAGE);
-    this.before.set(bytes);
-    this.history = new History(pages * PAGE, bytes, SECTOR);
-    this.store = new LoggingStore(this.log, this.before.slice(), size, mistakes);
     this.memory = memoryFor(setup.pinnedDirty);
-    this.file = this.memory.file(size, created ? L.FLAG_CREATED : 0);
+    this.before = new Uint8Array(pages * PAGE);
+    if (checksum) sealInto(this.before, bytes, this.memory);
+    else this.before.set(bytes);
+    this.sizeBefore = checksum ? Math.ceil(size / PAYLOAD) * PAGE : size;
+    this.history = new History(pages * this.payload, bytes, checksum ? PAYLOAD : SECTOR);
+    this.store = new LoggingStore(this.log, this.before.slice(), this.sizeBefore, mistakes);
+    this.file = this.memory.file(size, (created ? L.FLAG_CREATED : 0) | (checksum ? L.FLAG_CHECKSUM : 0));
   }
 
   /** What a change stores: bytes that are nobody else's. */
@@ -190,7 +202,7 @@ export class Run {
       case 'resize': {
         if (faults && random.oneIn(4)) store.failResize = true;
         const result = this.mistakes.resizeForgotten ? 0 : store.resize(0, effect.size);
-        if (result === 0) this.history.cut(effect.size, this.log.now, me.truncating!);
+        if (result === 0) this.history.cut(me.truncatesTo, this.log.now, me.truncating!);
         return result;
       }
       case 'syncDirectory':
@@ -217,6 +229,19 @@ export class Run {
   }
 }
 
+/** Lays bytes out as a file with checksums has them in its store. */
+function sealInto(store: Uint8Array, bytes: Uint8Array, memory: Memory): void {
+  const thread = memory.thread();
+  const page = thread.bytes.staging[0]!.subarray(0, PAGE);
+  for (let index = 0; index * PAYLOAD < bytes.length; index++) {
+    const used = bytes.subarray(index * PAYLOAD, (index + 1) * PAYLOAD);
+    page.set(used);
+    thread.bytes.seal(0, 0, index, used.length);
+    store.set(page, index * PAGE);
+  }
+  thread.control.detach();
+}
+
 function wholePages(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, Math.ceil(bytes.length / PAGE) * PAGE);
 }
@@ -236,6 +261,7 @@ export class Thread {
   readonly file: CachedFile;
   /** The truncate that it does. */
   truncating: Doing | undefined;
+  truncatesTo = 0;
   #intent: Intent | undefined;
 
   constructor(run: Run, number: number) {
@@ -255,7 +281,11 @@ export class Thread {
     const driver = { run: (protocol: Protocol<unknown>) => this.does(protocol) };
     const context = { attachment: this.attachment, driver: driver as never, rounds: new Map() };
     const handles = { ...context, isClosed: () => false, onClose: () => {} };
-    this.file = new CachedFile(handles, this.id, 'file', { mode: 'r+', create: false });
+    this.file = new CachedFile(handles, this.id, 'file', {
+      mode: 'r+',
+      create: false,
+      checksum: run.setup.checksum ? 'crc32c' : 'none',
+    });
   }
 
   does<T>(protocol: Protocol<T>): Promise<T> {
@@ -287,7 +317,7 @@ export class Thread {
     let published = { position: 0, length: 0, size: 0 };
     const frame = () => kernel.frameOfUpdate(control.updateDepth() - 1);
     control.updatePublish = (range, lo, hi) => {
-      const position = (kernel.frameWord(frame(), L.FRAME_INDEX) >>> 0) * PAGE + (range >>> 16);
+      const position = (kernel.frameWord(frame(), L.FRAME_INDEX) >>> 0) * this.run.payload + (range >>> 16);
       published = { position, length: (range & 0xffff) + 1, size: (lo >>> 0) + hi * 2 ** 32 };
       return updatePublish(range, lo, hi);
     };
@@ -317,7 +347,7 @@ export class Thread {
 
   /** An update; `turns`: of others in the middle of it; `fails`: it is undone. */
   async update(index: number, offset: number, length: number, turns = 0, fails = false): Promise<void> {
-    const position = index * PAGE + offset;
+    const position = index * this.run.payload + offset;
     const bytes = fails ? this.run.foreign(position, length) : this.run.signed(position, length);
     this.#intent = fails ? undefined : { position, bytes };
     const change = (part: Uint8Array) => {
@@ -335,7 +365,7 @@ export class Thread {
     const { kernel } = this.attachment;
     if (kernel.frameWord(frame, L.FRAME_STATE) & (L.UPDATING | L.HOLD | L.ORPHAN | L.CLAIMED)) return;
     const index = kernel.frameWord(frame, L.FRAME_INDEX) >>> 0;
-    const position = index * PAGE + 2560;
+    const position = index * this.run.payload + 2560;
     if (position + 512 > kernel.size(this.id)) return;
     const bytes = this.run.signed(position, 512);
     this.#intent = { position, bytes };
@@ -355,6 +385,7 @@ export class Thread {
     log.event(`thread ${this.number} truncates to ${size}`);
     this.run.history.mayEnd(size);
     this.truncating = new Doing();
+    this.truncatesTo = size;
     await this.#allowed(this.file.truncate(size));
     this.truncating.end(log.event(`thread ${this.number}: the truncate to ${size} has returned`));
   }
@@ -370,6 +401,7 @@ export class Thread {
     if (page === undefined) return;
     const doing = new Doing();
     const pinned = {
+      index,
       frame: this.attachment.kernel.control.lookup(this.id, index),
       store: (litters = false) => this.#dma(page, zone, doing, litters),
     };
@@ -387,7 +419,7 @@ export class Thread {
     const { kernel } = this.attachment;
     const offset = zone + WORD * run.random.below(32);
     const length = WORD * (1 + run.random.below(32));
-    const position = page.index * PAGE + offset;
+    const position = page.index * run.payload + offset;
     const frame = kernel.control.lookup(this.id, page.index);
     const isTheFiles = frame >= 0 && page.bytes.byteOffset === this.attachment.bytes.of(frame).byteOffset;
     if (litters || !isTheFiles || position + length > run.history.size) {
@@ -469,11 +501,6 @@ export async function record(workload: Workload, mistakes: Mistakes = {}): Promi
   } catch (error) {
     throw new RunError((error as Error).message, run.log, error);
   }
-  return {
-    name: workload.name,
-    setup: workload.setup,
-    log: run.log,
-    history: run.history,
-    before: run.before,
-  };
+  const { log, history, before, sizeBefore } = run;
+  return { name: workload.name, setup: workload.setup, log, history, before, sizeBefore };
 }

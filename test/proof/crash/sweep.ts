@@ -2,10 +2,11 @@
 // the library, read, and compared with what may be there.
 import { Random } from '../../storm/random.ts';
 import { choices, KINDS, type Kind } from './choices.ts';
-import { tell } from './log.ts';
+import { type Entry, tell } from './log.ts';
 import type { Mount } from './mount.ts';
-import { type Choice, type Content, Platter, SECTOR } from './platter.ts';
+import { type Choice, type Content, Platter, SECTOR, SECTORS_A_PAGE } from './platter.ts';
 import { PAGE, type Recording } from './run.ts';
+import { Plain, Sealed, type Verdict } from './verdict.ts';
 
 /** What was covered. */
 export class Cover {
@@ -21,6 +22,10 @@ export class Cover {
   /** Pages that were written, each compared with what was together in memory. */
   pagesWritten = 0;
   fsyncs = 0;
+  /** Of files with checksums: states, pages reported in them, files that could not be opened since their last page was torn. */
+  sealed = 0;
+  reported = 0;
+  refused = 0;
   /** The most writes that were in doubt at a time. */
   pendingMost = 0;
   readonly kinds = new Map<Kind, number>(KINDS.map((kind) => [kind, 0]));
@@ -44,13 +49,10 @@ export class Sweep {
   readonly #cover: Cover;
   readonly platter: Platter;
   readonly wrong: Wrong[] = [];
-  /** When the last fsync was called that has said yes. */
-  since = -1;
+  readonly #verdict: Verdict;
   /** States that were checked against the same demands. */
   #checked = new Set<number>();
   readonly #seen = new Set<number>();
-  /** Sectors that may be there, by what they hold and how much of it shows. */
-  #legal = new Map<number, number>();
   readonly #sectors: Content[] = [];
   readonly #bytes: Uint8Array;
   readonly #read: Uint8Array;
@@ -59,8 +61,12 @@ export class Sweep {
     this.#recording = recording;
     this.#mount = mount;
     this.#cover = cover;
-    const { before, setup } = recording;
-    this.platter = new Platter(before, setup.size, setup.created !== true);
+    const { before, sizeBefore, setup } = recording;
+    this.platter = new Platter(before, sizeBefore, setup.created !== true);
+    const { stable, contents } = this.platter;
+    this.#verdict = setup.checksum
+      ? new Sealed(recording.history, stable, contents.zeros)
+      : new Plain(recording.history);
     this.#bytes = new Uint8Array(before.length);
     this.#read = new Uint8Array(before.length);
   }
@@ -73,8 +79,7 @@ export class Sweep {
     this.#look(-1, random, 0);
     let known = 0; // how many of the pending were torn already
     for (const [moment, entry] of entries.entries()) {
-      if (entry.kind === 'write') this.#checkPages(entry.position, entry.bytes, moment);
-      this.platter.apply(entry, moment);
+      this.#apply(entry, moment);
       if (entry.kind === 'event' || entry.kind === 'flush') continue;
       this.#cover.records++;
       if (entry.kind === 'synced') this.#demand(entry.called, moment);
@@ -85,12 +90,24 @@ export class Sweep {
     }
   }
 
+  #apply(entry: Entry, moment: number): void {
+    this.platter.apply(entry, moment);
+    if (entry.kind !== 'write' || entry.bytes.length === 0) return;
+    const { contents } = this.platter.pending.at(-1)!;
+    for (let at = 0; at < entry.bytes.length; at += PAGE) {
+      this.#cover.pagesWritten++;
+      const sectors = contents.slice(at / SECTOR, at / SECTOR + SECTORS_A_PAGE) as Content[];
+      const page = entry.bytes.subarray(at, at + PAGE);
+      const what = this.#verdict.written(entry.position + at, page, sectors, moment);
+      if (what !== undefined) this.wrong.push({ what, at: `${moment}` });
+    }
+  }
+
   /** From now on more has to be there. */
   #demand(called: number, moment: number): void {
     this.#cover.fsyncs++;
-    this.since = Math.max(this.since, called);
+    this.#verdict.demand(called);
     this.#checked = new Set();
-    this.#legal = new Map();
     if (this.platter.stableEntry) return;
     this.wrong.push({
       what: 'after an fsync that said yes the new file is in no directory',
@@ -144,50 +161,15 @@ export class Sweep {
   }
 
   /** Opens and reads a state: what is wrong with it. */
-  #check(size: number, moment: number): string | undefined {
-    for (let n = 0; n * SECTOR < size; n++) this.#bytes.set(this.#sectors[n]!.bytes, n * SECTOR);
-    const wrong = this.#mount.read(this.#bytes, size, this.#read);
-    if (wrong !== undefined) return wrong;
-    if (Buffer.compare(this.#read.subarray(0, size), this.#bytes.subarray(0, size)) !== 0) {
-      return 'the library reads other bytes than are in the store';
-    }
-    return this.explain(size, moment);
-  }
-
-  /** What may not be there, of what `compose` has put together. */
-  explain(size: number, moment: number): string | undefined {
-    const { history } = this.#recording;
-    const wrongSize = history.wrongSize(size, this.since, moment);
-    if (wrongSize !== undefined) return wrongSize;
-    for (let n = 0; n * SECTOR < size; n++) {
-      const content = this.#sectors[n]!;
-      const visible = Math.min(SECTOR, size - n * SECTOR);
-      const key = (content.id * this.#sectors.length + n) * (SECTOR + 1) + visible;
-      let at = this.#legal.get(key);
-      // What a sector may hold grows while the power is on: what was legal is legal still, under the same demands.
-      if (at === undefined || at >= 0) {
-        at = history.wrongWord(n, content.bytes, visible, this.since, moment);
-        this.#legal.set(key, at);
-      }
-      if (at >= 0) {
-        const offset = n * SECTOR + at;
-        const word = Buffer.from(content.bytes.buffer, content.bytes.byteOffset + at, 8).toString('hex');
-        return `at ${offset} (page ${Math.floor(offset / PAGE)}) is ${word}, which may not be there`;
-      }
-    }
-    return undefined;
-  }
-
-  /** What is written of a page was together in memory at some time, but for what something stores under a write pin. */
-  #checkPages(position: number, bytes: Uint8Array, moment: number): void {
-    const { history } = this.#recording;
-    for (let at = 0; at < bytes.length; at += PAGE) {
-      this.#cover.pagesWritten++;
-      const page = bytes.subarray(at, at + PAGE);
-      if (history.wasWhole(position + at, page, page.length, this.since, moment)) continue;
-      const what = `page ${(position + at) / PAGE} is written as it never was since it had to be stable`;
-      this.wrong.push({ what, at: `${moment}` });
-    }
+  #check(stored: number, moment: number): string | undefined {
+    for (let n = 0; n * SECTOR < stored; n++) this.#bytes.set(this.#sectors[n]!.bytes, n * SECTOR);
+    const checksum = this.#recording.setup.checksum === true;
+    const read = this.#mount.read(this.#bytes, stored, checksum, this.#read);
+    if (checksum) this.#cover.sealed++;
+    this.#cover.reported += read.reported.length;
+    if (read.size < 0) this.#cover.refused++;
+    if (read.wrong !== undefined) return read.wrong;
+    return this.#verdict.on({ sectors: this.#sectors, stored }, this.#bytes, read, this.#read, moment);
   }
 
   /** Tells of one state: how it came to be, and what is wrong with it. */
@@ -196,12 +178,11 @@ export class Sweep {
     const now = Number(moment);
     for (const [n, entry] of this.#recording.log.entries.entries()) {
       if (n > now) break;
-      if (entry.kind === 'write') this.#checkPages(entry.position, entry.bytes, n);
-      this.platter.apply(entry, n);
+      this.#apply(entry, n);
       if (entry.kind === 'synced') this.#demand(entry.called, n);
     }
     const lines = this.#around(now);
-    lines.push(`what was done before ${this.since} had to be stable`);
+    lines.push(`what was done before ${this.#verdict.since} had to be stable`);
     if (rest.length === 0)
       return lines.concat(this.wrong.filter((one) => one.at === at).map(({ what }) => what));
     return lines.concat(this.#tellState(choiceOf(rest.join('/')), now));
@@ -225,7 +206,7 @@ export class Sweep {
     lines.push(what === undefined ? 'that is as it may be' : what);
     const position = Number(/^at (\d+)/.exec(what ?? '')?.[1] ?? -1);
     if (position < 0) return lines;
-    const legal = this.#recording.history.legalWords(position, this.since, now);
+    const legal = this.#recording.history.legalWords(position, this.#verdict.since, now);
     return lines.concat(legal.map(({ moment, word }) => `  may be there, since ${moment}: ${hexOf(word)}`));
   }
 

@@ -1,7 +1,7 @@
 // What threads do until the power fails: cases by hand, each for something that could go wrong, and any number by seed.
 import { Random } from '../../storm/random.ts';
 import { WORD } from './history.ts';
-import { PAGE, type Run, type Setup, type Thread, type Workload } from './run.ts';
+import { PAGE, PAYLOAD, type Run, type Setup, type Thread, type Workload } from './run.ts';
 
 /** Where in a page what is pinned stores: a part of its own for each of two threads. */
 const ZONES = [3072, 3584] as const;
@@ -12,10 +12,14 @@ const words = (bytes: number) => Math.floor(bytes / WORD) * WORD;
 
 /** One thread, and another that stores under pins: enough for most cases. */
 function byHand(name: string, setup: Partial<Setup>, begin: (run: Run) => void): readonly Workload[] {
-  return (['keep', 'redirty'] as const).map((pinnedDirty) => {
-    const whole = { size: 5 * PAGE + 100, pages: 10, seed: name.length, ...setup, pinnedDirty };
-    return { name: `${name}, ${pinnedDirty}`, setup: whole, begin };
-  });
+  const variants = [false, true].flatMap((checksum) =>
+    (['keep', 'redirty'] as const).map((pinnedDirty) => ({ pinnedDirty, checksum })),
+  );
+  return variants.map(({ pinnedDirty, checksum }) => ({
+    name: `${name}, ${pinnedDirty}${checksum ? ', checksum' : ''}`,
+    setup: { size: 5 * PAGE + 100, pages: 10, seed: name.length, ...setup, pinnedDirty, checksum },
+    begin,
+  }));
 }
 
 const cases: readonly (readonly Workload[])[] = [
@@ -107,6 +111,21 @@ const cases: readonly (readonly Workload[])[] = [
     for (let n = 0; n < 3; n++) run.thread((me) => writer(me, run, 6, false));
     run.thread(async (me) => serves(me, run, 40), true);
   }),
+  byHand(
+    'more pages than frames, and flushes that fail',
+    { size: 66 * PAGE, pages: 68, faults: true },
+    (run) => {
+      for (let n = 0; n < 2; n++) {
+        run.thread(async (me) => {
+          for (let k = 0; k < 60; k++) {
+            await me.update(run.random.below(66), 8 * run.random.below(60), 64);
+            if (run.random.oneIn(25)) await me.fsync();
+          }
+        });
+      }
+      run.thread(async (me) => serves(me, run, 6), true);
+    },
+  ),
   byHand('what is stored behind the end', { size: 3 * PAGE + 200 }, (run) => {
     run.thread(async (me) => {
       await me.pinned(3, ZONES[0], async (store) => {
@@ -140,7 +159,7 @@ async function serves(me: Thread, run: Run, flushesOneIn = 4): Promise<void> {
 }
 
 function anyPage(run: Run): number {
-  return run.random.below(Math.max(1, Math.ceil(run.history.size / PAGE)));
+  return run.random.below(Math.max(1, Math.ceil(run.history.size / run.payload)));
 }
 
 /** A page is pinned, and something stores into it for a while. */
@@ -157,7 +176,7 @@ async function stores(me: Thread, run: Run): Promise<void> {
 async function changes(me: Thread, run: Run): Promise<void> {
   const { random } = run;
   const index = anyPage(run);
-  const start = index * PAGE;
+  const start = index * run.payload;
   const room = Math.min(UPDATES_END, words(run.history.size - start));
   if (room < WORD) return extends_(me, run);
   const offset = words(random.below(room));
@@ -169,7 +188,7 @@ async function changes(me: Thread, run: Run): Promise<void> {
 /** Writes behind the end, or over it, perhaps with a gap. */
 async function extends_(me: Thread, run: Run): Promise<void> {
   const { random } = run;
-  const most = run.setup.pages * PAGE;
+  const most = run.setup.pages * run.payload;
   const from = Math.max(0, run.history.size - random.below(300));
   const position = words(random.oneIn(3) ? from + random.below(2 * PAGE) : from);
   const length = WORD * (1 + random.below(random.oneIn(3) ? 800 : 60));
@@ -186,10 +205,12 @@ async function writes(me: Thread, run: Run): Promise<void> {
 
 async function truncates(me: Thread, run: Run): Promise<void> {
   const { random, setup } = run;
-  const most = random.oneIn(3) ? setup.pages * PAGE : run.history.size;
+  const most = random.oneIn(3) ? setup.pages * run.payload : run.history.size;
   const size = random.below(most + 1);
   const kind = random.below(4);
-  await me.truncate(kind === 0 ? Math.floor(size / PAGE) * PAGE : kind === 1 ? size : words(size));
+  await me.truncate(
+    kind === 0 ? Math.floor(size / run.payload) * run.payload : kind === 1 ? size : words(size),
+  );
 }
 
 async function writer(me: Thread, run: Run, steps: number, syncs = true): Promise<void> {
@@ -211,10 +232,12 @@ export function bySeed(seed: number): Workload {
   const random = new Random(seed * 40503 + 7);
   const pages = 4 + random.below(7);
   const created = random.oneIn(4);
-  const full = random.below(pages * PAGE);
-  const size = created ? 0 : random.oneIn(3) ? Math.floor(full / PAGE) * PAGE : full;
+  const checksum = random.oneIn(3);
+  const payload = checksum ? PAYLOAD : PAGE;
+  const full = random.below(pages * payload);
+  const size = created ? 0 : random.oneIn(3) ? Math.floor(full / payload) * payload : full;
   const pinnedDirty = random.oneIn(2) ? 'keep' : 'redirty';
-  const setup: Setup = { size, pages, pinnedDirty, created, faults: random.oneIn(2), seed };
+  const setup: Setup = { size, pages, pinnedDirty, checksum, created, faults: random.oneIn(2), seed };
   const [writers, pinners, syncers, flushers] = [
     1 + random.below(3),
     random.below(3),
