@@ -16,6 +16,10 @@ export const KINDS = [
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
+/** Up to so many pending writes each is left out, and is there alone; of more, so many. */
+const EACH_MOST = 12;
+const SOME = 4;
+
 const whole = ({ contents }: Pending) => (contents.length === 32 ? -1 : 2 ** contents.length - 1);
 
 export interface Wanted {
@@ -42,7 +46,7 @@ export function* choices(
   for (let given = sizes - 1; given >= 0; given--) yield ['data without size', { sizes: given, masks }];
   none();
   for (let given = 1; given <= sizes; given++) yield ['size without data', { sizes: given, masks }];
-  for (let one = 0; one < count; one++) {
+  for (const one of some(random, count)) {
     masks.set(all);
     masks[one] = 0;
     yield ['all but one', { sizes, masks }];
@@ -64,6 +68,14 @@ export function* choices(
       masks[one] = sampled(random, all[one]!, pending[one]!.contents.length);
     yield ['sampled', { sizes: random.below(sizes + 1), masks }];
   }
+}
+
+/** Each of so many, or of very many the first, the last and some: in a big file more are in doubt than can be gone through. */
+function some(random: Random, count: number): Iterable<number> {
+  const chosen = new Set<number>([0, count - 1]);
+  if (count <= EACH_MOST) for (let n = 1; n < count; n++) chosen.add(n);
+  else for (let n = 0; n < SOME; n++) chosen.add(random.below(count));
+  return chosen;
 }
 
 /** Torn at each sector: what is before it, from it on, it alone, all but it. */

@@ -82,11 +82,14 @@ export class Mount {
     const size = checksum ? this.#sizeOf(stored) : stored;
     if (size < 0) return { size, reported: [] };
     const file = this.#open(size, checksum);
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0; // thousands of pages are reported, and nobody looks at where from
     try {
       if (file.size !== size)
         return { size, reported: [], wrong: `of ${size} bytes the library finds ${file.size}` };
       return this.#readAll(file, size, target);
     } finally {
+      Error.stackTraceLimit = stackTraceLimit;
       file.closeSync();
     }
   }

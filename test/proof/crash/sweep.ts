@@ -37,7 +37,7 @@ export interface Wrong {
   readonly at: string;
 }
 
-/** Samples at each moment, for each write in doubt; and for how many of them. */
+/** Samples at each moment: for each write in doubt if they are no more than so many, else in all. */
 const SAMPLES = 20;
 const SAMPLED_MOST = 8;
 /** More wrong states of one recording tell nothing new. */
@@ -119,7 +119,7 @@ export class Sweep {
     const { pending } = this.platter;
     this.#cover.points++;
     this.#cover.pendingMost = Math.max(this.#cover.pendingMost, pending.length);
-    const samples = SAMPLES * Math.min(pending.length, SAMPLED_MOST);
+    const samples = pending.length > SAMPLED_MOST ? SAMPLES : SAMPLES * pending.length;
     for (const [kind, choice] of choices(this.platter, random, { tearFrom, samples })) {
       const size = this.platter.compose(choice, this.#sectors);
       const print = this.#fingerprint(size);

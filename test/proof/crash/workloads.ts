@@ -113,13 +113,13 @@ const cases: readonly (readonly Workload[])[] = [
   }),
   byHand(
     'more pages than frames, and flushes that fail',
-    { size: 66 * PAGE, pages: 68, faults: true },
+    { size: 62 * PAGE, pages: 64, faults: true },
     (run) => {
       for (let n = 0; n < 2; n++) {
         run.thread(async (me) => {
           for (let k = 0; k < 60; k++) {
             await me.update(run.random.below(66), 8 * run.random.below(60), 64);
-            if (run.random.oneIn(25)) await me.fsync();
+            if (run.random.oneIn(16)) await me.fsync();
           }
         });
       }
