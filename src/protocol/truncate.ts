@@ -93,7 +93,7 @@ function* finishCut(pool: Pool, file: FileId, owner: OwnerId): Protocol<number> 
     for (const { index } of pagesFrom(pool, file, first)) control.cutOff(file, index | 0);
   }
   // 6. The last page is zeroed behind the end; or, if nothing was cut, dirty: a writeback may have left its end out.
-  endTail(pool, file, owner, kernel.size(file));
+  endTail(pool, owner, kernel.size(file));
   // 7. The size may be raised again.
   control.cutEnd(file, owner);
   return result < 0 ? -result : 0;
@@ -125,15 +125,15 @@ function* pagesFrom(
 }
 
 /** Zeroes the last page behind `size` under the update that `owner` has of it, and ends that update: it is dirty. */
-function endTail(pool: Pool, file: FileId, owner: OwnerId, size: number): void {
+function endTail(pool: Pool, owner: OwnerId, size: number): void {
   const { kernel, bytes } = pool;
-  const { payload } = formatOf(pool, file);
   const { control } = kernel;
   const level = kernel.rowWord(owner, L.ROW_CUT_TAIL) - 1;
   if (level < 0) return;
   const entry = kernel.rowAt(owner) + level * L.UPDATE_BYTES;
   if (kernel.load(entry + L.UPDATE_STAGE) === 0) return; // done, by who died after it
   const frame = kernel.frameOfUpdate(level, owner);
+  const { payload } = formatOf(pool, kernel.frameWord(frame, L.FRAME_FILE) as FileId);
   const start = size - (kernel.frameWord(frame, L.FRAME_INDEX) >>> 0) * payload;
   const zeroes = start > 0 && start < payload;
   const offset = zeroes ? start : 0;
