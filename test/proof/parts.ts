@@ -1,8 +1,9 @@
 import { crash } from './crash/index.ts';
+import { explorer } from './explorer/index.ts';
 import { faults } from './faults/index.ts';
 import { model } from './model/index.ts';
 import type { Part } from './part.ts';
 import { storms } from './storms/index.ts';
 
 /** In the order in which they run. */
-export const parts: readonly Part[] = [crash, faults, model, storms];
+export const parts: readonly Part[] = [explorer, crash, faults, model, storms];

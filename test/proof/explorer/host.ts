@@ -2,14 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Geometry, geometryOf } from '../../../src/kernel/geometry.ts';
-import { type FrameId, Kernel } from '../../../src/kernel/kernel.ts';
+import { type FileId, type FrameId, Kernel } from '../../../src/kernel/kernel.ts';
 import * as L from '../../../src/kernel/layout.ts';
 import { checkCacheOptions } from '../../../src/options.ts';
 import { statsOf } from '../../../src/stats.ts';
 import { violations } from '../../support/invariants.ts';
 import { bundle, convert, type Replacements } from './convert.ts';
 import { type Lowered, lower, toJavaScript } from './lower.ts';
-import { type Bounds, type Count, Machine, type Program, type ThreadPlan, Violated } from './machine.ts';
+import { Machine, type Program, type ThreadPlan, Violated } from './machine.ts';
 import type * as Subject from './subject/index.ts';
 import type { Scenario, World } from './subject/world.ts';
 
@@ -40,8 +40,38 @@ export async function load(
   };
 }
 
+/** The scenarios there are. */
+export async function scenariosOf(root: string): Promise<readonly Scenario[]> {
+  const { source, imports } = convert(await bundle(root, ENTRY));
+  const modules = await Promise.all(imports.map(async (name) => [name, await import(name)] as const));
+  return evaluate(source, Object.fromEntries(modules)).scenarios;
+}
+
 type Exports = typeof Subject;
-type Ops = ReturnType<Machine['ops']>;
+type Ops = Machine['ops'];
+
+type Instantiate = (buffer: SharedArrayBuffer) => unknown;
+
+/** Runs the bundle's top level: what it exports. Without a machine only to look at its constants. */
+function evaluate(
+  subject: string,
+  imports: Code['imports'],
+  machine = new Machine(new Int32Array(1), 0),
+  instantiate?: Instantiate,
+): Exports {
+  const { ops, words } = machine;
+  const wasm = {
+    Instance: class {
+      readonly exports = instantiate?.(words.buffer as SharedArrayBuffer);
+    },
+    Memory: WebAssembly.Memory,
+    Module: WebAssembly.Module,
+  };
+  const names = Object.keys(ops).map((name) => `${name}: X$${name}`);
+  const body = `const {${names.join(', ')}} = X;\n${subject}`;
+  const run = new Function('X', 'machine', 'imports', 'WebAssembly', 'performance', body);
+  return run(ops, { ...ops, words }, imports, wasm, { now: ops.now }) as Exports;
+}
 
 const WASM_PAGE = 65_536;
 const FRAME_FIELDS = [L.FRAME_STATE, L.FRAME_FILE, L.FRAME_INDEX, L.FRAME_USEQ];
@@ -103,9 +133,7 @@ export class Stage {
     const deaths = mortals.actor !== undefined;
     const lowered = deaths ? code.lowered.mortal : code.lowered.plain;
     this.#module = new WebAssembly.Module(code.wasm as BufferSource);
-    // What scenarios there are is looked up before there is a memory for one.
-    const none = new Machine(new Int32Array(1), 0);
-    const first = this.#evaluate(code, none.ops(), none.words, undefined);
+    const first = evaluate(code.subject, code.imports);
     const scenario = first.scenarios.find((one) => one.name === name);
     if (!scenario)
       throw new Error(
@@ -121,11 +149,9 @@ export class Stage {
     const pages = Math.ceil(((notesAt + first.NOTES) * 4) / WASM_PAGE);
     this.#memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.machine = new Machine(new Int32Array(this.#memory.buffer), lowered.branches.length);
-    this.#ops = this.machine.ops();
-    const instantiate = new Function('X', lowered.source)(this.#ops) as (
-      buffer: SharedArrayBuffer,
-    ) => unknown;
-    this.#exports = this.#evaluate(code, this.#ops, this.machine.words, instantiate);
+    this.#ops = this.machine.ops;
+    const instantiate = new Function('X', lowered.source)(this.#ops) as Instantiate;
+    this.#exports = evaluate(code.subject, code.imports, this.machine, instantiate);
     this.scenario = this.#exports.scenarios.find((one) => one.name === name)!;
     const places = {
       geometry,
@@ -151,26 +177,6 @@ export class Stage {
       check: () => this.#check(),
       stored: (index, old, value) => this.#stored(index, old, value),
     });
-  }
-
-  #evaluate(
-    code: Code,
-    ops: Ops,
-    words: Int32Array,
-    instantiate: ((buffer: SharedArrayBuffer) => unknown) | undefined,
-  ): Exports {
-    const wasm = {
-      Instance: class {
-        readonly exports = instantiate?.(words.buffer as SharedArrayBuffer);
-      },
-      Memory: WebAssembly.Memory,
-      Module: WebAssembly.Module,
-    };
-    const names = Object.keys(ops).map((name) => `${name}: X$${name}`);
-    const body = `const {${names.join(', ')}} = X;\n${code.subject}`;
-    const machine = { ...ops, words };
-    const evaluate = new Function('X', 'machine', 'imports', 'WebAssembly', 'performance', body);
-    return evaluate(ops, machine, code.imports, wasm, { now: ops.now }) as Exports;
   }
 
   #through<T>(does: () => T): T {
@@ -288,11 +294,36 @@ export class Stage {
     }
   }
 
-  get count(): Count {
-    return this.machine.count;
-  }
-
-  explore(bounds: Bounds, until: number) {
-    return this.machine.explore(bounds, until);
+  /** What a word of the memory is, for people. */
+  describe(index: number): string {
+    const byte = index * 4;
+    const { pagesAt, diskAt, notesAt } = this.#world.places;
+    const geometry = this.#geometry;
+    const looking = this.#looking;
+    if (index >= notesAt) return `note ${index - notesAt}`;
+    if (index >= diskAt) return `disk word ${index - diskAt}`;
+    if (byte >= pagesAt) {
+      const frame = Math.floor((byte - pagesAt) / geometry.pageSize);
+      const word = ((byte - pagesAt) % geometry.pageSize) / 4;
+      return frame < geometry.frames ? `frame ${frame}, bytes ${word * 4}…` : `staging word ${index}`;
+    }
+    const named = (prefix: string, field: number) =>
+      Object.entries(L).find(([name, value]) => name.startsWith(prefix) && value === field)?.[0] ??
+      `${prefix}+${field}`;
+    for (let frame = 0; frame < geometry.frames; frame++) {
+      const field = byte - looking.frameAt(frame as FrameId);
+      if (field >= 0 && field < L.FRAME_BYTES) return `frame ${frame} ${named('FRAME_', field)}`;
+    }
+    for (let file = 0; file < geometry.files; file++) {
+      const field = byte - looking.fileAt(file as FileId);
+      if (field >= L.FILE_BIAS && field < L.FILE_BIAS + L.FILE_BYTES)
+        return `file ${file} ${named('FILE_', field)}`;
+    }
+    for (let row = 0; row < geometry.rows; row++) {
+      const field = byte - looking.rowAt(row);
+      if (field < L.ROW_BIAS || field >= L.ROW_BIAS + geometry.rowBytes) continue;
+      return `row ${row} ${field >= L.ROW_PINS ? `pins+${field - L.ROW_PINS}` : named('', field)}`;
+    }
+    return byte < 16_384 ? named('HEADER_', byte) : `word ${index}`;
   }
 }

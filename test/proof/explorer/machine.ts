@@ -106,6 +106,8 @@ export interface Run {
 /** Sleeps shorter than this are polls: they may end by time. Others must be woken. */
 const POLL_MS = 50;
 const STEPS_MAX = 20_000;
+/** Random schedules are taken for at least so long. */
+const DEPTH_MIN = 20;
 const ALONE_MAX = 20_000;
 /** Where a choice is made, if it is not at a word. */
 const AT_SWITCH = -1;
@@ -195,6 +197,8 @@ export type Choosing =
 
 export class Machine {
   readonly words: Int32Array;
+  /** What the rewritten code calls. */
+  readonly ops: Readonly<Record<string, unknown>>;
   /** Branches of the lowered kernel that were taken, in the order in which they were counted. */
   readonly branches: Uint8Array;
   readonly count: Count = { schedules: 0, states: 0, depth: 0, steps: 0, deaths: 0, complete: false };
@@ -255,10 +259,10 @@ export class Machine {
     this.#stamps = new Int32Array(words.length);
     this.#initial = new Int32Array(words.length);
     this.#current = new Thread(0, { name: 'setup', start: () => undefined as never });
+    this.ops = this.#makeOps();
   }
 
-  /** What the rewritten code calls. */
-  ops(): Record<string, unknown> {
+  #makeOps(): Record<string, unknown> {
     const { words } = this;
     const meets = this.#meets;
     const touched = this.#touched;
@@ -463,6 +467,17 @@ export class Machine {
     };
   }
 
+  /** The words where threads meet, as far as they are known. */
+  get meeting(): readonly number[] {
+    return this.#meeting;
+  }
+
+  /** Threads meet at these words: for showing a schedule again. */
+  meetAt(words: readonly number[]): void {
+    for (const word of words) this.#meetAt(word);
+    this.#met = false;
+  }
+
   /** From here on stores to the word are told. */
   watch(index: number): void {
     this.#watched[index] = 1;
@@ -543,18 +558,13 @@ export class Machine {
     changes: number,
     deaths: number,
     until: number,
-  ): { error: unknown; seed: number } | undefined {
+  ): { error: unknown; seed: number; depth: number } | undefined {
     for (let n = 0; n === 0 || performance.now() < until; n++) {
       const own = (seed + n) | 0;
-      const error = this.once({
-        how: 'random',
-        seed: own,
-        depth: Math.max(20, this.count.depth),
-        changes,
-        deaths,
-      });
-      if (error !== undefined) return { error, seed: own };
+      const depth = Math.max(DEPTH_MIN, this.count.depth);
+      const error = this.once({ how: 'random', seed: own, depth, changes, deaths });
       this.#takeMeetings();
+      if (error !== undefined) return { error, seed: own, depth };
     }
     return undefined;
   }
@@ -719,7 +729,7 @@ export class Machine {
     this.#alone = 0;
     if (++this.#steps > STEPS_MAX) throw new Violated(`no end after ${STEPS_MAX} steps`);
     const current = this.#current;
-    if (this.trace) this.trace.push(`${current.name}: at word ${index} (${this.words[index]})`);
+    if (this.trace) this.trace.push(`${current.name}: @${index} = ${this.words[index]}`);
     if (this.#choosing.how === 'random') return this.#stepRandomly(current);
     if (current.spinning) {
       const others = this.#threads.filter((thread) => thread.state === READY && !thread.spinning);
