@@ -19,6 +19,12 @@ export interface Mistakes extends StoreMistakes {
   readonly halfUpdates?: boolean;
   /** A truncate never reaches the system. */
   readonly resizeForgotten?: boolean;
+  /** A truncate does not wait for writes under way before it has the system cut the file. */
+  readonly cutWaitsNot?: boolean;
+  /** fsync does not wait for what others are writing. */
+  readonly fsyncWaitsNot?: boolean;
+  /** A write that fails counts as one that went well. */
+  readonly writeErrorIgnored?: boolean;
   /** After a flush that failed nothing is written again. */
   readonly failedFlushForgotten?: boolean;
   /** A page that is written counts as stable: it may be dropped, and a flush that fails does not make it dirty. */
@@ -36,10 +42,8 @@ export interface Mistakes extends StoreMistakes {
 type Call = (...args: number[]) => number;
 
 /** Plants in a thread's kernel what is wrong there. */
-export function plant(
-  mistakes: Mistakes,
-  { attachment, id, run }: Pick<Thread, 'attachment' | 'id' | 'run'>,
-): void {
+export function plant(mistakes: Mistakes, thread: Thread): void {
+  const { attachment, id, run } = thread;
   const { kernel, bytes } = attachment;
   const control = kernel.control as unknown as Record<string, Call>;
   const replace = (name: string, by: (call: Call) => Call) => {
@@ -51,6 +55,12 @@ export function plant(
       (call) => (file, number) => call(file!, number!, kernel.fileWord(id, L.FILE_WRITES)),
     );
   if (mistakes.failedFlushForgotten) replace('redirtyUnstable', () => () => -1);
+  if (mistakes.cutWaitsNot || mistakes.fsyncWaitsNot) {
+    replace('prepareWait', (call) => (frame, mask) => {
+      const skips = thread.truncating ? mistakes.cutWaitsNot : mistakes.fsyncWaitsNot;
+      return mask === L.WRITEBACK && skips ? 0 : call(frame!, mask!);
+    });
+  }
   if (mistakes.unstableForgotten) {
     replace('endWriteback', (call) => (slot, failSeq) => {
       const frame = (kernel.rowWord(kernel.owner, L.ROW_WRITEBACKS + slot! * 4) >>> 1) - 1;

@@ -187,11 +187,7 @@ export class Run {
         return store.read(0, effect.bytes, effect.position);
       case 'write':
         if (faults && random.oneIn(14)) store.failWrite = random.below(effect.bytes.length / SECTOR + 1);
-        return store.write(
-          0,
-          this.mistakes.endNotMinded ? wholePages(effect.bytes) : effect.bytes,
-          effect.position,
-        );
+        return this.#write(effect.bytes, effect.position);
       case 'flush': {
         if (faults && random.oneIn(6)) store.failFlush = true;
         const end = store.beginFlush();
@@ -211,6 +207,12 @@ export class Run {
       default:
         throw new Error(`nobody performs '${effect.kind}'`);
     }
+  }
+
+  #write(bytes: Uint8Array, position: number): number {
+    const { endNotMinded, writeErrorIgnored } = this.mistakes;
+    const result = this.store.write(0, endNotMinded ? wholePages(bytes) : bytes, position);
+    return writeErrorIgnored ? bytes.length : result;
   }
 
   /** Until all have ended, and then an fsync of a store that is well. Throws if something else is wrong than the disk. */
@@ -388,6 +390,7 @@ export class Thread {
     this.truncatesTo = size;
     await this.#allowed(this.file.truncate(size));
     this.truncating.end(log.event(`thread ${this.number}: the truncate to ${size} has returned`));
+    this.truncating = undefined;
   }
 
   /** Pins a page for writing; `body` may store, from offset `zone` on. */

@@ -47,6 +47,7 @@ export class Sweep {
   readonly #recording: Recording;
   readonly #mount: Mount;
   readonly #cover: Cover;
+  readonly #brief: boolean;
   readonly platter: Platter;
   readonly wrong: Wrong[] = [];
   readonly #verdict: Verdict;
@@ -57,7 +58,9 @@ export class Sweep {
   readonly #bytes: Uint8Array;
   readonly #read: Uint8Array;
 
-  constructor(recording: Recording, mount: Mount, cover: Cover) {
+  /** `brief`: no write is torn, and nothing left to chance. */
+  constructor(recording: Recording, mount: Mount, cover: Cover, brief = false) {
+    this.#brief = brief;
     this.#recording = recording;
     this.#mount = mount;
     this.#cover = cover;
@@ -115,12 +118,13 @@ export class Sweep {
     });
   }
 
-  #look(moment: number, random: Random, tearFrom: number): void {
+  #look(moment: number, random: Random, untorn: number): void {
     const { pending } = this.platter;
     this.#cover.points++;
     this.#cover.pendingMost = Math.max(this.#cover.pendingMost, pending.length);
-    const samples = pending.length > SAMPLED_MOST ? SAMPLES : SAMPLES * pending.length;
-    for (const [kind, choice] of choices(this.platter, random, { tearFrom, samples })) {
+    const tearFrom = this.#brief ? pending.length : untorn;
+    const most = this.#brief ? 0 : pending.length > SAMPLED_MOST ? SAMPLES : SAMPLES * pending.length;
+    for (const [kind, choice] of choices(this.platter, random, { tearFrom, samples: most })) {
       const size = this.platter.compose(choice, this.#sectors);
       const print = this.#fingerprint(size);
       if (this.#checked.has(print)) continue;
@@ -163,13 +167,23 @@ export class Sweep {
   /** Opens and reads a state: what is wrong with it. */
   #check(stored: number, moment: number): string | undefined {
     for (let n = 0; n * SECTOR < stored; n++) this.#bytes.set(this.#sectors[n]!.bytes, n * SECTOR);
-    const checksum = this.#recording.setup.checksum === true;
-    const read = this.#mount.read(this.#bytes, stored, checksum, this.#read);
-    if (checksum) this.#cover.sealed++;
+    if (!this.#recording.setup.checksum) return this.#judge(stored, moment, false).what;
+    this.#cover.sealed++;
+    // As the documents tell who finds the last page torn: he gives it up, and has the others.
+    for (let left = stored, cut = false; ; cut = true) {
+      const { what, refused } = this.#judge(left, moment, cut);
+      if (what !== undefined || !refused) return what;
+      if (!cut) this.#cover.refused++;
+      left = (Math.ceil(left / PAGE) - 1) * PAGE;
+    }
+  }
+
+  #judge(stored: number, moment: number, cut: boolean): { what: string | undefined; refused: boolean } {
+    const read = this.#mount.read(this.#bytes, stored, this.#recording.setup.checksum === true, this.#read);
     this.#cover.reported += read.reported.length;
-    if (read.size < 0) this.#cover.refused++;
-    if (read.wrong !== undefined) return read.wrong;
-    return this.#verdict.on({ sectors: this.#sectors, stored }, this.#bytes, read, this.#read, moment);
+    const state = { sectors: this.#sectors, stored, cut };
+    const what = read.wrong ?? this.#verdict.on(state, this.#bytes, read, this.#read, moment);
+    return { what, refused: read.size < 0 };
   }
 
   /** Tells of one state: how it came to be, and what is wrong with it. */

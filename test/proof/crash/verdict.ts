@@ -10,6 +10,8 @@ import { PAGE, PAYLOAD } from './run.ts';
 export interface State {
   readonly sectors: readonly Content[];
   readonly stored: number;
+  /** The last pages were given up, since they were torn. */
+  readonly cut: boolean;
 }
 
 export abstract class Verdict {
@@ -99,7 +101,8 @@ export class Plain extends Verdict {
  * that lived; or it is reported. What was written whole is not reported.
  *
  * A last page that was not written, though the store has its place, is a hole, and counts whole: then the file may end up to a
- * page behind the end that it had. If the last page is torn the file can't be opened: nobody knows where it ends.
+ * page behind the end that it had. If the last page is torn the file can't be opened: nobody knows where it ends. Once that page
+ * is given up (the store's file cut before it) the others are there.
  */
 export class Sealed extends Verdict {
   /** Pages that were written whole, and how they were before. */
@@ -122,31 +125,35 @@ export class Sealed extends Verdict {
     return name === this.#hole || this.#whole.has(`${page} ${name}`);
   }
 
-  on({ sectors, stored }: State, bytes: Uint8Array, read: Read, target: Uint8Array, now: Moment) {
+  on(state: State, bytes: Uint8Array, read: Read, target: Uint8Array, now: Moment) {
+    const { sectors, stored } = state;
     const last = Math.ceil(stored / PAGE) - 1;
     if (read.size < 0) {
       const torn = stored % PAGE !== 0 || !this.#isWhole(last, sectors);
       return torn ? undefined : "the file can't be opened, though its last page is as it was written";
     }
-    const isHole = last >= 0 && nameOfPage(sectors, last * SECTORS_A_PAGE) === this.#hole;
-    const wrongSize = isHole ? this.#wrongHole(last, now) : this.wrongSize(read.size, now);
+    const wrongSize = this.#wrongEnd(state, last, read.size, now);
     if (wrongSize !== undefined) return wrongSize;
     for (let page = 0; page * PAYLOAD < read.size; page++) {
-      const wrong = this.#onPage(page, { sectors, stored }, bytes, read, target, now);
+      const wrong = this.#onPage(page, sectors, bytes, read, target, now);
       if (wrong !== undefined) return wrong;
     }
     return undefined;
   }
 
-  #wrongHole(last: number, now: Moment): string | undefined {
+  #wrongEnd({ sectors, cut }: State, last: number, size: number, now: Moment): string | undefined {
+    const isHole = last >= 0 && nameOfPage(sectors, last * SECTORS_A_PAGE) === this.#hole;
+    if (!isHole && !cut) return this.wrongSize(size, now);
     const { least, most } = this.history.sizes(this.since, now);
-    if (least <= (last + 1) * PAYLOAD && most > last * PAYLOAD) return undefined;
-    return `the file ends in the hole of page ${last}; since it had to be stable it had ${least} to ${most} bytes`;
+    const wanted = cut ? Math.min(least, (last + 1) * PAYLOAD) : least;
+    if (size >= wanted && (size <= most || (isHole && most > last * PAYLOAD))) return undefined;
+    const how = cut ? 'its torn end given up' : 'which end in a hole';
+    return `the file has ${size} bytes, ${how}; since it had to be stable it had ${least} to ${most}`;
   }
 
   #onPage(
     page: number,
-    { sectors }: State,
+    sectors: readonly Content[],
     bytes: Uint8Array,
     { size, reported }: Read,
     target: Uint8Array,

@@ -75,6 +75,7 @@ const cases: readonly (readonly Workload[])[] = [
     run.thread(async (me) => {
       for (const size of [5 * PAGE + 13, 8 * PAGE + 40, 3 * PAGE, 3 * PAGE + 1000, 0, 4 * PAGE + 7]) {
         await me.truncate(size);
+        if (run.random.oneIn(2)) await me.fsync();
         await me.write(words(size) + WORD, 900);
         if (run.random.oneIn(2)) await me.fsync();
         await me.pause(3);
@@ -111,6 +112,40 @@ const cases: readonly (readonly Workload[])[] = [
     for (let n = 0; n < 3; n++) run.thread((me) => writer(me, run, 6, false));
     run.thread(async (me) => serves(me, run, 40), true);
   }),
+  byHand('what is stored behind the end', { size: 3 * PAGE + 200 }, (run) => {
+    run.thread(async (me) => {
+      await me.pinned(3, ZONES[0], async (store) => {
+        store(true);
+        await me.update(3, 0, 64);
+        await me.fsync();
+        store(true);
+      });
+      await me.write(6 * PAGE, 800);
+      await me.fsync();
+    });
+    run.thread(async (me) => serves(me, run), true);
+  }),
+  byHand('cuts of what others are writing', { size: 2 * PAGE }, (run) => {
+    run.thread(async (me) => {
+      for (let n = 0; n < 8; n++) {
+        await me.write(2 * PAGE + 200, 3 * PAGE);
+        await me.pause(run.random.below(8));
+        await me.truncate(2 * PAGE + 96);
+        await me.fsync();
+      }
+    });
+    for (let n = 0; n < 2; n++) run.thread(async (me) => serves(me, run, 20, 2), true);
+  }),
+  byHand('fsyncs of what others are writing', {}, (run) => {
+    run.thread(async (me) => {
+      for (let n = 0; n < 12; n++) {
+        for (let page = 0; page < 4; page++) await me.update(page, 64, 512);
+        await me.pause(run.random.below(8));
+        await me.fsync();
+      }
+    });
+    for (let n = 0; n < 2; n++) run.thread(async (me) => serves(me, run, 20, 2), true);
+  }),
   byHand(
     'more pages than frames, and flushes that fail',
     { size: 62 * PAGE, pages: 64, faults: true },
@@ -126,19 +161,6 @@ const cases: readonly (readonly Workload[])[] = [
       run.thread(async (me) => serves(me, run, 6), true);
     },
   ),
-  byHand('what is stored behind the end', { size: 3 * PAGE + 200 }, (run) => {
-    run.thread(async (me) => {
-      await me.pinned(3, ZONES[0], async (store) => {
-        store(true);
-        await me.update(3, 0, 64);
-        await me.fsync();
-        store(true);
-      });
-      await me.write(6 * PAGE, 800);
-      await me.fsync();
-    });
-    run.thread(async (me) => serves(me, run), true);
-  }),
 ];
 
 export const named: readonly Workload[] = cases.flat();
@@ -150,10 +172,10 @@ async function fsyncs(me: Thread, times: number): Promise<void> {
   }
 }
 
-/** A flusher, until the others have ended; it flushes once in so many visits. */
-async function serves(me: Thread, run: Run, flushesOneIn = 4): Promise<void> {
+/** A flusher, until the others have ended: it flushes once in so many visits, and pauses for so long at the most in between. */
+async function serves(me: Thread, run: Run, flushesOneIn = 4, pauses = 12): Promise<void> {
   while (run.working > 0) {
-    await me.pause(1 + run.random.below(12));
+    await me.pause(1 + run.random.below(pauses));
     await me.clean(run.random.oneIn(flushesOneIn));
   }
 }
