@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { root } from '../../support/root.ts';
 import type { Context, Outcome, Part, Violation } from '../part.ts';
+import { note } from './branches.ts';
 import { plantMistakes } from './controls.ts';
 import { load, scenariosOf } from './host.ts';
 import { type Answer, decode, type Job, nameOf } from './job.ts';
@@ -79,6 +80,7 @@ class Crew {
 
   #take(answer: Answer): void {
     this.answers.push(answer);
+    note(answer.branches);
     const { job, violation } = answer;
     if (violation) this.#log(`${nameOf(job)}: ${violation.what}`);
     else if (job.bounds) this.#log(`${nameOf(job)}: ${told(answer)}`);
