@@ -5,6 +5,13 @@ import type { Disk } from '../../kernel/disk.ts';
 /** A page that nobody has written. */
 export const ZEROS = new Uint8Array(65_536);
 
+/** What is on stable storage of a file; for a real file, what plain reads see. */
+export interface Stable {
+  readonly pageSize: number;
+  readonly stableLength: number;
+  readonly stable: { get(index: number): Uint8Array | undefined };
+}
+
 export interface Range {
   readonly offset: number;
   readonly length: number;
@@ -62,7 +69,7 @@ export class FileModel {
    * An fsync has succeeded: what is not stable now. `loose`: ranges of pages that were stored under write pins which are
    * held still; of these any moment's bytes will do.
    */
-  *synced(disk: Disk, loose: ReadonlyMap<number, readonly Range[]>): Generator<string> {
+  *synced(disk: Stable, loose: ReadonlyMap<number, readonly Range[]>): Generator<string> {
     if (disk.stableLength !== this.size) yield `${disk.stableLength} bytes are stable, not ${this.size}`;
     const left = [...loose].map(([index, ranges]) => [index, this.#loosely(disk, index, ranges)] as const);
     this.#settle();
@@ -74,7 +81,7 @@ export class FileModel {
   }
 
   /** What is stable of a page that is write-pinned; undefined if it may not be that. */
-  #loosely(disk: Disk, index: number, ranges: readonly Range[]): Uint8Array | undefined {
+  #loosely(disk: Stable, index: number, ranges: readonly Range[]): Uint8Array | undefined {
     const stable = (disk.stable.get(index) ?? ZEROS).slice(0, this.pageSize);
     const page = this.page(index);
     const versions = this.#versions.get(index) ?? [];
@@ -113,7 +120,7 @@ export class FileModel {
   }
 
   /** What is wrong with what a power cut would leave now. */
-  *lost(disk: Disk): Generator<string> {
+  *lost(disk: Stable): Generator<string> {
     const { stableLength, pageSize } = disk;
     if (stableLength < this.#smallest || stableLength > this.#largest) {
       yield `${stableLength} bytes would be left, since the last fsync there were ${this.#smallest} to ${this.#largest}`;

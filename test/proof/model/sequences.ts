@@ -31,10 +31,10 @@ const SHRINK_MS = 15_000;
 
 const on = { t: fc.nat(THREADS - 1), f: fc.nat(FILES - 1) };
 /** Few pages most of the time, so that steps meet; any page now and then. */
-const page = fc.oneof({ weight: 4, arbitrary: fc.nat(5) }, { weight: 1, arbitrary: fc.nat(90) });
-const offset = fc.oneof(fc.constantFrom(0, 1, 512, 4095), fc.nat(8191));
+export const page = fc.oneof({ weight: 4, arbitrary: fc.nat(5) }, { weight: 1, arbitrary: fc.nat(90) });
+export const offset = fc.oneof(fc.constantFrom(0, 1, 512, 4095), fc.nat(8191));
 const position = fc.tuple(page, offset).map(([index, within]) => index * 4096 + within);
-const length = fc.oneof(fc.nat(64), fc.nat(3 * 4096));
+export const length = fc.oneof(fc.nat(64), fc.nat(3 * 4096));
 const ends = fc.constantFrom('returns', 'returns', 'returns', 'throws', 'promises');
 const pin = fc.nat(9);
 
@@ -146,10 +146,22 @@ export interface Ran {
 
 type Sequence = Iterable<fc.Command<object, Cache>>;
 
-/** The steps that were run of a failing sequence, and the path to them. */
-function toldOf(sequence: Sequence): { steps: string[]; path: string } {
+/** What fast-check has found, and what names it. */
+export function foundBy<T>(details: fc.RunDetails<[T]>): Found {
+  const [sequence] = details.counterexample!;
   const [told, path] = String(sequence).split(/\s*\/\*replayPath="(.*)"\*\//) as [string, string?];
-  return { steps: told.split(','), path: path ?? '' };
+  return {
+    what: (details.errorInstance as Error).message,
+    replay: `${details.seed}/${details.counterexamplePath}/${path ?? ''}`,
+    steps: told.split(','),
+  };
+}
+
+/** What fast-check needs to find it again. */
+export function replayed(replay: string): { parameters: object; replayPath: string } {
+  const [, seed, path, replayPath] = /^(-?\d+)\/([\d:]+)\/(.*)$/.exec(replay) ?? [];
+  if (replayPath === undefined) throw new Error(`no sequence is named '${replay}'`);
+  return { parameters: { seed: Number(seed), path, endOnFailure: true, numRuns: 1 }, replayPath };
 }
 
 export class Sequences {
@@ -181,26 +193,21 @@ export class Sequences {
         },
       );
       sequences += failing === undefined ? ran : details.numRuns;
-      if (details.failed) return { sequences, found: this.#found(details) };
+      if (details.failed) return { sequences, found: foundBy(details) };
     }
     return { sequences, found: undefined };
   }
 
   /** Runs one sequence again. */
   again(replay: string): Found | undefined {
-    const [, seed, path, replayPath] = /^(-?\d+)\/([\d:]+)\/(.*)$/.exec(replay) as unknown as [
-      string,
-      string,
-      string,
-      string,
-    ];
+    const { parameters, replayPath } = replayed(replay);
     const details = this.#check(
-      { seed: Number(seed), path, endOnFailure: true, numRuns: 1 },
+      parameters,
       replayPath,
       () => true,
       () => {},
     );
-    return details.failed ? this.#found(details) : undefined;
+    return details.failed ? foundBy(details) : undefined;
   }
 
   #check(
@@ -224,16 +231,5 @@ export class Sequences {
       }
     });
     return fc.check(property, parameters) as fc.RunDetails<[Sequence]>;
-  }
-
-  #found(details: fc.RunDetails<[Sequence]>): Found {
-    const [sequence] = details.counterexample!;
-    const { steps, path } = toldOf(sequence);
-    const error = details.errorInstance as Error;
-    return {
-      what: error.message,
-      replay: `${details.seed}/${details.counterexamplePath}/${path}`,
-      steps,
-    };
   }
 }
