@@ -326,6 +326,7 @@ export class Cache {
       const frame = this.kernel.frameOfUpdate(level, owner);
       if ((this.kernel.frameWord(frame, L.FRAME_USEQ) & 1) === 0) thread.effects.pop()?.();
     }
+    this.judgePowerCut(); // in the middle of what it did
     this.#declareDead(mortal);
     const first = this.#attach(new Life(steps), []);
     this.#recoverWith(first);

@@ -72,7 +72,7 @@ const simple: fc.WeightedArbitrary<Step>[] = [
     arbitrary: fc.record({
       kind: fc.constant('fault'),
       f: on.f,
-      call: fc.constantFrom('write', 'flush', 'resize', 'none'),
+      call: fc.constantFrom('write', 'write', 'flush', 'flush', 'resize', 'none'),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('pressure'), t: on.t }) },
@@ -99,7 +99,8 @@ const nested = [1, 2, 3].reduce<fc.Arbitrary<Step>>(
 );
 const update = updateOf(nested, 3);
 const plain = fc.oneof(...simple, { weight: 8, arbitrary: update });
-const steps = fc.oneof(fc.nat(60), fc.nat(1500));
+// Most calls take a few dozen steps, an fsync or a recovery some hundred.
+const steps = fc.oneof(fc.nat(60), fc.nat(60), fc.nat(250), fc.nat(1500));
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 44, arbitrary: plain },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('hog' as const), t: on.t }) },

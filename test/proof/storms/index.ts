@@ -53,6 +53,7 @@ async function lane(
     const wrong = await one.kill();
     if (wrong.length > 0) {
       const replay = `kills ${one.seed} ${one.generation}`;
+      one.keep();
       log(`the files of kill ${one.generation}, seed ${one.seed}, stay in ${one.directory}`);
       return wrong.map((what) => ({ what: `after kill ${one.generation}: ${what}`, replay }));
     }

@@ -18,8 +18,11 @@ const LIFE_MS = { least: 20, most: 300 };
 
 /** Processes that live: none outlives this one. (If this one is killed, they see their pipe closed.) */
 const living = new Set<ChildProcess>();
+/** Directories of lanes that have not ended. */
+const directories = new Set<string>();
 process.on('exit', () => {
   for (const child of living) child.kill('SIGKILL');
+  for (const directory of directories) fs.rmSync(directory, { recursive: true, force: true });
 });
 
 /** A process that is to be killed. */
@@ -127,6 +130,7 @@ export class Lane {
     this.#pinnedDirty = pinnedDirty;
     this.#plant = plant;
     this.#random = new Random(seed);
+    directories.add(this.directory);
     for (const file of FILES) {
       fs.writeFileSync(this.#pathOf(file), new Uint8Array(file.kind === 'grown' ? 0 : file.pages * PAGE));
     }
@@ -186,7 +190,13 @@ export class Lane {
     for (const { pages } of FILES) counts.places += pages * PLACES;
   }
 
+  /** Its files stay, for people to look at. */
+  keep(): void {
+    directories.delete(this.directory);
+  }
+
   end(): void {
+    this.keep();
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
 }
