@@ -682,7 +682,7 @@ async function live(): Promise<void> {
   if (data.end === 'exit') process.exit();
   if (data.end === 'exit in an update') {
     const change = author.plan(kinds.shared, random.below(kinds.shared.pages), 0, () => process.exit());
-    author.updateSync(opened.get(kinds.shared)!, change);
+    throughFaults(() => author.updateSync(opened.get(kinds.shared)!, change));
   }
   if (data.end === 'throw')
     setImmediate(() => {
