@@ -36,7 +36,11 @@ export async function storm(args: readonly string[]): Promise<Storm> {
     child.once('close', resolve);
   });
   const kills = Number(/(\d+) of \d+ terminations/.exec(output)?.[1] ?? 0);
-  const wrong = output.split('\n').filter((line) => line.startsWith('VIOLATION'));
+  // Each is told with the stack of what was thrown; the storm's own last line follows.
+  const wrong = output
+    .split(/^VIOLATION /m)
+    .slice(1)
+    .map((text) => text.split(/^storm: /m)[0]!.trimEnd());
   const well = status === 0 && output.includes('nothing was lost, left behind or half done');
   if (!well && wrong.length === 0) wrong.push(`it ends with ${status}: ${output.slice(-500)}`);
   return { kills, wrong };
