@@ -1,9 +1,10 @@
 import { crash } from './crash/index.ts';
 import { explorer } from './explorer/index.ts';
+import { ext4 } from './ext4/index.ts';
 import { faults } from './faults/index.ts';
 import { model } from './model/index.ts';
 import type { Part } from './part.ts';
 import { storms } from './storms/index.ts';
 
 /** In the order in which they run. */
-export const parts: readonly Part[] = [explorer, crash, faults, model, storms];
+export const parts: readonly Part[] = [explorer, crash, faults, ext4, model, storms];
