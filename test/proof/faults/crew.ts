@@ -12,17 +12,18 @@ export interface Ended {
   readonly failed?: string;
 }
 
-/** Does all jobs, in their order, so many at a time as there are processors. */
+/** Does the jobs, in their order, so many at a time as there are processors; none is begun once `isLate`. */
 export async function doAll(
   jobs: readonly Job[],
   limitMs: number,
   onEnd: (ended: Ended) => void,
+  isLate: () => boolean = () => false,
 ): Promise<void> {
   const left = [...jobs];
   const work = async () => {
     let child: ChildProcess | undefined;
     try {
-      for (let job = left.shift(); job; job = left.shift()) {
+      for (let job = left.shift(); job && !isLate(); job = left.shift()) {
         child ??= fork(`${root}test/proof/dist/faults/child.js`, { execArgv: ['--enable-source-maps'] });
         const ended = await doOne(child, job, limitMs);
         if (ended.done === undefined) {

@@ -117,7 +117,7 @@ export async function replay(what: string, log: (line: string) => void): Promise
 }
 
 /** Numbers that look random, the same each time. */
-function numbers(seed: number): (below: number) => number {
+export function numbers(seed: number): (below: number) => number {
   let state = (seed * 2654435761) | 1;
   return (below) => {
     state ^= state << 13;

@@ -94,6 +94,9 @@ function told(error: Error): string {
 /** All ways in which calls fail. */
 export function* allFailures(): Generator<readonly [Failure, Reach]> {
   for (const failure of failures) {
-    for (const reach of REACHES) if (reach === 'once' || !failure.onceOnly) yield [failure, reach];
+    for (const reach of REACHES) {
+      const same = reach === 'all' && failure.calls.length === 1; // as 'its kind'
+      if (reach === 'once' || !(failure.onceOnly || same)) yield [failure, reach];
+    }
   }
 }
