@@ -1,4 +1,5 @@
-import { getSystemErrorMap, getSystemErrorName } from 'node:util';
+import { constants } from 'node:os';
+import { getSystemErrorMap } from 'node:util';
 
 /** Every code that an error of this library can carry. */
 export type PinfoldErrorCode =
@@ -101,13 +102,10 @@ export function systemError(errno: number, syscall: string, path?: string): Node
   return error;
 }
 
-/** 'EIO' for 5. */
+/** 'EIO' for 5. libuv does not know all that a file system reports: EDQUOT is the system's own. */
 function errnoName(errno: number): string {
-  try {
-    return getSystemErrorName(-errno);
-  } catch {
-    return `errno ${errno}`;
-  }
+  const known = getSystemErrorMap().get(-errno)?.[0];
+  return known ?? Object.entries(constants.errno).find(([, n]) => n === errno)?.[0] ?? `errno ${errno}`;
 }
 
 /** An I/O error: what was tried, on what, and the system's error as `cause`. */

@@ -10,7 +10,7 @@ import { inThread, sharedFlags } from './support/thread.ts';
 import { until } from './support/until.ts';
 
 const PAGE = 4096;
-const { EIO, ENOSPC, EINTR, EROFS } = constants.errno;
+const { EIO, ENOSPC, EDQUOT, EINTR, EROFS } = constants.errno;
 
 /** No background writeback: only fsync writes. */
 const QUIET: CacheOptions = {
@@ -39,6 +39,7 @@ describe.each(ways)('%s over a store', (_name, fsync) => {
   test.each([
     ['EIO', EIO],
     ['ENOSPC', ENOSPC],
+    ['EDQUOT', EDQUOT],
     ['EROFS', EROFS],
   ])('whose writes fail with %s: the data stays, and the next one makes it true', async (code, errno) => {
     const { file, cache, path, fail, heal } = await startWithFile(8, QUIET);
