@@ -4,7 +4,8 @@ import fs from 'node:fs';
 import { root } from '../../support/root.ts';
 import type { Context, Control, Outcome, Part, Violation } from '../part.ts';
 import { type CaseReport, caseNames, digestOf, type Expected } from './cases.ts';
-import { inject, injections, MODES, runLimited, straceObstacle } from './syscalls.ts';
+import { runLimited } from './program.ts';
+import { inject, injections, MODES, straceObstacle } from './syscalls.ts';
 import { obstacle, Volume } from './volume.ts';
 
 const CHILD = `${root}test/proof/dist/ext4/child.js`;

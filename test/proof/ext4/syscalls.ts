@@ -1,14 +1,14 @@
 // A second opinion: the system's own calls fail, by strace's tampering, under an unchanged library in a process of its
 // own. What each call of the library comes to then, and what the file has in the end.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PageCache } from 'pinfold';
+import { runLimited } from './program.ts';
 import { isThere } from './volume.ts';
 
 const PAGE = 4096;
-const LIMIT_MS = 25_000;
 
 /** What the calls of `callAll` come to: 'ok', or the errno of their cause. */
 type Ends = readonly string[];
@@ -46,11 +46,6 @@ export const injections: readonly Injection[] = [
   { call: 'pwrite64,pread64,fdatasync,ftruncate', errno: 'EINTR', when: '1..2', ends: OK },
 ];
 
-/** 'EIO' for −5. Not the cause's code: Node's names don't have all. */
-function nameOf(errno = 0): string {
-  return Object.entries(constants.errno).find(([, number]) => number === -errno)?.[0] ?? `${errno}`;
-}
-
 /** Why strace can't do it here; undefined if it can. */
 export function straceObstacle(): string | undefined {
   if (process.platform !== 'linux') return 'strace needs Linux';
@@ -78,9 +73,7 @@ export async function callAll(path: string, mode: Mode): Promise<{ ends: string[
       return true;
     } catch (error) {
       const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
-      ends.push(
-        (error as NodeJS.ErrnoException).code === 'ERR_PINFOLD_IO' ? nameOf(cause?.errno) : `${error}`,
-      );
+      ends.push((error as NodeJS.ErrnoException).code === 'ERR_PINFOLD_IO' ? `${cause?.code}` : `${error}`);
       return false;
     }
   };
@@ -149,32 +142,5 @@ export async function inject(injection: Injection, mode: Mode, child: string): P
     return `${told.ends}` === `${ends}` ? undefined : `calls come to ${told.ends}, not ${ends}`;
   } finally {
     fs.rmSync(directory, { recursive: true, force: true });
-  }
-}
-
-/** Runs a program; it is killed, with what it has started, after the limit. */
-export async function runLimited(
-  program: string,
-  args: readonly string[],
-): Promise<{ status: number | string | null; output: string }> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  const timer = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), LIMIT_MS);
-  let output = '';
-  let complaints = '';
-  child.stdout.on('data', (chunk) => {
-    output += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    complaints += chunk;
-  });
-  try {
-    return await new Promise((resolve, reject) => {
-      child.on('error', reject);
-      child.on('close', (code, signal) =>
-        resolve({ status: code ?? signal, output: code === 0 ? output : output + complaints }),
-      );
-    });
-  } finally {
-    clearTimeout(timer);
   }
 }

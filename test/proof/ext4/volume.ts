@@ -4,11 +4,15 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { endPrograms } from './program.ts';
 
 const COMMAND_MS = 10_000;
 const APPEAR_MS = 5000;
 /** What ext4 needs with its journal, and some files. */
 const SIZE = '64M';
+
+/** What ends the whole program: a mount would be left. */
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 const TOOLS = ['nbdkit', 'nbdfuse', 'fusermount3', 'losetup', 'mkfs.ext4', 'mount', 'umount', 'sync'];
 
@@ -48,6 +52,12 @@ export class Volume {
   #server: ChildProcess | undefined;
   #device: string | undefined;
   #mounted = false;
+  readonly #onSignal = () => {
+    endPrograms(); // else they keep it busy
+    this.#takeDown();
+    fs.rmSync(this.#directory, { recursive: true, force: true });
+    process.exit(1);
+  };
 
   private constructor() {
     this.path = join(this.#directory, 'mounted');
@@ -60,6 +70,7 @@ export class Volume {
   /** A new volume, mounted. Throws what did not work, with everything taken down again. */
   static async make(): Promise<Volume> {
     const volume = new Volume();
+    for (const signal of SIGNALS) process.once(signal, volume.#onSignal);
     try {
       await volume.#start();
       return volume;
@@ -109,6 +120,14 @@ export class Volume {
 
   /** Takes everything down. What can't be is told, not thrown: the next thing has to be tried as well. */
   async end(): Promise<string[]> {
+    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
+    const left = this.#takeDown();
+    await this.#serverEnds();
+    fs.rmSync(this.#directory, { recursive: true, force: true });
+    return left;
+  }
+
+  #takeDown(): string[] {
     const left: string[] = [];
     const attempt = (does: () => void) => {
       try {
@@ -120,11 +139,7 @@ export class Volume {
     fs.rmSync(this.breaker, { force: true });
     if (this.#mounted) attempt(() => this.#unmount());
     if (this.#device) attempt(() => command('losetup', '-d', this.#device!));
-    if (this.#server && this.#server.exitCode === null) {
-      attempt(() => command('fusermount3', '-u', '-z', this.#fuse));
-      await this.#serverEnds();
-    }
-    attempt(() => fs.rmSync(this.#directory, { recursive: true, force: true }));
+    if (this.#serves) attempt(() => command('fusermount3', '-u', '-z', this.#fuse));
     return left;
   }
 
@@ -137,10 +152,14 @@ export class Volume {
     this.#mounted = false;
   }
 
+  get #serves(): boolean {
+    const { exitCode = 0, signalCode = null } = this.#server ?? {};
+    return exitCode === null && signalCode === null;
+  }
+
   async #serverEnds(): Promise<void> {
-    const server = this.#server!;
-    for (let waited = 0; server.exitCode === null && server.signalCode === null; waited += 20) {
-      if (waited === 2000) server.kill('SIGKILL');
+    for (let waited = 0; this.#serves; waited += 20) {
+      if (waited === 2000) this.#server!.kill('SIGKILL');
       if (waited > 4000) return;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
