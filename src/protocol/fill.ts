@@ -147,11 +147,15 @@ export function* fill(pool: Pool, file: FileId, index: number, extending: boolea
       return [-length, 0, 0, 0];
     }
   }
+  // A read beside the cut that drops this page may get half of it, or nothing: what is there now is looked up again.
+  const cut = kernel.fileWord(file, L.FILE_CUT_SEQ) !== cutSeq;
+  if (cut && start < size && length < geometry.pageSize) {
+    control.abandonClaim();
+    return [0, 0, 0, 0];
+  }
   if (length < geometry.pageSize) bytes.zero(frame, length);
   if (checksummed && length > 0 && bytes.check(frame, index) === 0) {
-    const cut = kernel.fileWord(file, L.FILE_CUT_SEQ) !== cutSeq;
     control.abandonClaim();
-    // A read beside the cut that drops this page may get half of it: what is there now is looked up again.
     return [cut ? 0 : CORRUPT, 0, 0, 0];
   }
   control.fillDone();

@@ -217,6 +217,32 @@ describe('a page that is just being brought in', () => {
     expectSynced();
   });
 
+  // Found by the explorer: the cut had found the fill, and had not marked it yet, when it ended with nothing but zeros.
+  test('and is read when the system has cut it off already: it never comes as zeros', () => {
+    const filling = task(user, acquire(user, file, 5, 'read')).runTo('read');
+    const cutting = cut(2 * PAGE).runTo('resize');
+    cutting.step();
+    filling.step();
+    filling.step();
+    expectWaiting(filling);
+    cutting.runTo();
+    expect(() => filling.runTo()).toThrow('page index 5');
+    expectQuiet();
+    expectSynced();
+  });
+
+  test('and is read beside a cut that the system refuses: it is whole', () => {
+    const filling = task(user, acquire(user, file, 5, 'read')).runTo('read');
+    disk.failNextResizes = 1;
+    const cutting = cut(2 * PAGE).runTo('resize');
+    filling.step();
+    cutting.step();
+    expect(() => cutting.runTo()).toThrow();
+    user.control.unpin(filling.runTo().value, 0);
+    expect(bytesOf(5)).toEqual(new Uint8Array(PAGE).fill(6));
+    expectSynced();
+  });
+
   test('and is cut off, for a write that extends the file: it gets zeros', () => {
     const filling = task(user, extending(user, 5, 0x55, 6 * PAGE)).runTo('read');
     filling.step();

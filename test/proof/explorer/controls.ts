@@ -52,13 +52,18 @@ const mistakes: readonly Mistake[] = [
     job: { scenario: 'update-view-copy', bounds: { preemptions: 2, deaths: 0 }, seconds: 30 },
   },
   {
-    what: 'who recovers a thread drops its pins before it undoes its updates',
+    what: 'who recovers a thread does not lay back what it had half changed',
     source: {
       file: 'src/protocol/recovery.ts',
-      from: 'const claim = (kernel.rowWord(owner, L.ROW_CLAIM) - 1) as FrameId;',
-      to: 'control.recoverPins(owner);\n  const claim = (kernel.rowWord(owner, L.ROW_CLAIM) - 1) as FrameId;',
+      from: 'bytes.copyRange(undo as typeof frame, frame, range >>> 16, (range & 0xffff) + 1);',
+      to: 'void undo;',
     },
-    job: { scenario: 'update-update', actor: 'one', bounds: { preemptions: 1, deaths: 1 }, seconds: 30 },
+    job: {
+      scenario: 'update-view-copy',
+      actor: 'updater',
+      bounds: { preemptions: 0, deaths: 1 },
+      seconds: 30,
+    },
   },
 ];
 

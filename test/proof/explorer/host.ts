@@ -9,7 +9,7 @@ import { statsOf } from '../../../src/stats.ts';
 import { violations } from '../../support/invariants.ts';
 import { bundle, convert, type Replacements } from './convert.ts';
 import { type Lowered, lower, toJavaScript } from './lower.ts';
-import { Machine, type Program, type ThreadPlan, Violated } from './machine.ts';
+import { type Bounds, type Count, Machine, type Program, type ThreadPlan, Violated } from './machine.ts';
 import type * as Subject from './subject/index.ts';
 import type { Scenario, World } from './subject/world.ts';
 
@@ -292,6 +292,14 @@ export class Stage {
       if (word(other, L.FRAME_INDEX) === word(frame, L.FRAME_INDEX))
         throw new Violated(`frames ${frame} and ${other} hold the same page (I1)`);
     }
+  }
+
+  get count(): Count {
+    return this.machine.count;
+  }
+
+  explore(bounds: Bounds, until: number): ReturnType<Machine['explore']> {
+    return this.machine.explore(bounds, until);
   }
 
   /** What a word of the memory is, for people. */
