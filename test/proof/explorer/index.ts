@@ -19,7 +19,7 @@ const SEARCH_SECONDS = 240;
 const SAMPLE_SECONDS = 4;
 /** Schedules are tried up to so many preemptions, unless a scenario says less. */
 const PREEMPTIONS = 3;
-/** With a death, and with one of who recovers. */
+/** The same beside a death, of one of two threads; of three, none. */
 const PREEMPTIONS_OF_MORTALS = 1;
 
 /** Everything that has to be complete, the heaviest first. */
@@ -29,10 +29,11 @@ function searches(scenarios: readonly Scenario[]): Job[] {
   for (const { name, preemptions = PREEMPTIONS } of scenarios) {
     jobs.push({ scenario: name, bounds: { preemptions, deaths: 0 }, seconds });
   }
-  for (const { name, actors, heavy } of scenarios) {
-    for (const [actor, { immortal }] of Object.entries(actors)) {
+  for (const { name, actors } of scenarios) {
+    const all = Object.entries(actors);
+    for (const [actor, { immortal }] of all) {
       if (immortal) continue;
-      const preemptions = heavy ? 0 : PREEMPTIONS_OF_MORTALS;
+      const preemptions = all.length > 2 ? 0 : PREEMPTIONS_OF_MORTALS;
       jobs.push({ scenario: name, actor, bounds: { preemptions, deaths: 1 }, seconds });
       jobs.push({ scenario: name, actor, undertaker: true, bounds: { preemptions: 0, deaths: 2 }, seconds });
     }

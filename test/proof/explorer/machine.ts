@@ -363,38 +363,53 @@ export class Machine {
         machine.#through--;
       }
     };
-    /** Bytes of shared memory are read and stored word by word; others at once. */
+    /**
+     * Bytes of shared memory are read and stored word by word, so that copies tear; others at once. Where a range is no whole
+     * words (nonsense that a copy follows until it sees that it is; one byte where nothing is to be changed), byte by byte.
+     */
     const shared = (bytes: Uint8Array) => bytes.buffer === words.buffer;
-    const wordOf = (bytes: Uint8Array, at: number) => {
-      const position = bytes.byteOffset + at;
-      if (position % 4 !== 0) throw new Error('bytes that are no whole words');
-      return position >> 2;
-    };
+    const whole = (bytes: Uint8Array, at: number, length: number) =>
+      !shared(bytes) || ((bytes.byteOffset + at) % 4 === 0 && length % 4 === 0);
+    function* getAt(bytes: Uint8Array, at: number, size: 1 | 4): Generator<unknown, number, unknown> {
+      if (!shared(bytes)) return size === 1 ? bytes[at]! : viewOf(bytes).getInt32(at, true);
+      const byte = bytes.byteOffset + at;
+      if (P(byte >> 2)) yield STOP;
+      const word = ld(byte >> 2);
+      return size === 4 ? word : (word >>> ((byte & 3) * 8)) & 255;
+    }
+    function* putAt(
+      bytes: Uint8Array,
+      at: number,
+      size: 1 | 4,
+      value: number,
+    ): Generator<unknown, void, unknown> {
+      if (!shared(bytes)) {
+        if (size === 1) bytes[at] = value;
+        else viewOf(bytes).setInt32(at, value, true);
+        return;
+      }
+      const byte = bytes.byteOffset + at;
+      if (P(byte >> 2)) yield STOP;
+      const shift = (byte & 3) * 8;
+      // A byte is one store: nothing comes between this load and it.
+      st(byte >> 2, size === 4 ? value : (words[byte >> 2]! & ~(255 << shift)) | (value << shift));
+    }
     function* set(target: Uint8Array | Map<unknown, unknown>, ...args: unknown[]) {
       if (!(target instanceof Uint8Array)) return target.set(args[0], args[1]);
       const [source, at = 0] = args as [Uint8Array, number?];
       if (!shared(target) && !shared(source)) return target.set(source, at);
-      const view = new DataView(new ArrayBuffer(4));
-      for (let n = 0; n < source.length; n += 4) {
-        if (shared(source)) {
-          const i = wordOf(source, n);
-          if (P(i)) yield STOP;
-          view.setInt32(0, ld(i), true);
-        } else for (let k = 0; k < 4; k++) view.setUint8(k, source[n + k]!);
-        if (shared(target)) {
-          const i = wordOf(target, at + n);
-          if (P(i)) yield STOP;
-          st(i, view.getInt32(0, true));
-        } else for (let k = 0; k < 4; k++) target[at + n + k] = view.getUint8(k);
+      const size = whole(source, 0, source.length) && whole(target, at, source.length) ? 4 : 1;
+      for (let n = 0; n < source.length; n += size) {
+        const value = yield* getAt(source, n, size);
+        yield* putAt(target, at + n, size, value);
       }
       return undefined;
     }
     function* fill(target: Uint8Array, value: number, from = 0, to = target.length) {
       if (!shared(target)) return target.fill(value, from, to);
-      for (let n = from; n < to; n += 4) {
-        const i = wordOf(target, n);
-        if (P(i)) yield STOP;
-        st(i, Math.imul(value, 0x01010101));
+      const size = whole(target, from, to - from) ? 4 : 1;
+      for (let n = from; n < to; n += size) {
+        yield* putAt(target, n, size, size === 4 ? Math.imul(value, 0x01010101) : value);
       }
       return target;
     }
@@ -447,6 +462,9 @@ export class Machine {
       all,
       set,
       fill,
+      copy: function* copy(from: Uint8Array, start: number, to: Uint8Array, at: number, length: number) {
+        yield* set(to, from.subarray(start, start + length), at);
+      },
       branch: this.branches,
       never: () => {
         throw new Error('it would sleep where nothing can stop');
@@ -860,5 +878,7 @@ export class Machine {
     return this.#seen.enter(one, two, Math.min(250, left));
   }
 }
+
+const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 const isTwo = (bits: number) => (bits & (bits - 1)) !== 0;

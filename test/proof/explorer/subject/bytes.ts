@@ -47,10 +47,7 @@ export class WordBytes {
 /** Bytes are copied by one instruction, in which no thread is ended; only what others do comes between. */
 function copyWords(from: Uint8Array, start: number, to: Uint8Array, at: number, length: number): void {
   machine.mortal();
-  for (let n = 0; n < length; n += 4) {
-    const value = peek(from, start + n);
-    poke(to, at + n, value);
-  }
+  machine.copy(from, start, to, at, length);
 }
 
 /** The word of `bytes` at an offset: of a page, or of a private copy of one. */

@@ -7,6 +7,8 @@ declare const machine: {
   mortal(): void;
   /** Runs all of it as one step. */
   atomically<T>(does: () => T): T;
+  /** Copies bytes word by word. */
+  copy(from: Uint8Array, start: number, to: Uint8Array, at: number, length: number): void;
   /** For people who look at a replay. */
   say(what: string): void;
   /** Ends the search: what must hold does not. */

@@ -53,8 +53,6 @@ export interface Scenario {
   readonly undertakers?: number;
   /** Preemptions up to which all schedules are tried; 3 unless it does not fit. */
   readonly preemptions?: number;
-  /** Too many schedules for preemptions beside a death. */
-  readonly heavy?: boolean;
   prepare?(world: World): void;
   readonly actors: Readonly<Record<string, Actor>>;
   /** When all have ended. Throws, or tells the machine, what does not hold. */

@@ -2,7 +2,7 @@
 import type { PinfoldError } from '../../../../../src/errors';
 import { peek, poke } from '../bytes';
 import { bringIn, fsyncAndLook } from '../promises';
-import { initialWord, type Me, PAGE, type Scenario, type World } from '../world';
+import { initialWord, type Me, PAGE, type Scenario } from '../world';
 import { cleanOnce } from './updates';
 
 /** The first word of a page, or −1 where the file ends before it. */
@@ -39,6 +39,15 @@ function holdAndStore(me: Me, index: number): void {
   page.unpin();
 }
 
+/** Cuts all but the first page off; the system may refuse. */
+function cutInVain(me: Me): void {
+  try {
+    me.open().truncateSync(PAGE);
+  } catch (error) {
+    if ((error as PinfoldError).code !== 'ERR_PINFOLD_IO') throw error;
+  }
+}
+
 export const truncates: readonly Scenario[] = [
   {
     name: 'miss-reclaim-cut',
@@ -54,7 +63,32 @@ export const truncates: readonly Scenario[] = [
   },
   {
     name: 'extend-writeback-cut',
-    shows: 'a write behind the end, a writeback, and a cut through the page that was the last',
+    shows: 'a write that extends the file, a writeback of its last page, and a cut through that page',
+    frames: 5,
+    size: PAGE,
+    preemptions: 2,
+    prepare(world) {
+      bringIn(world, 0);
+      writeWord(world.other, 12, 9001);
+    },
+    actors: {
+      writer: { run: (_, me) => writeWord(me, PAGE, 9002) },
+      flusher: { run: cleanOnce, kind: 'flusher' },
+      cutter: { run: (_, me) => me.open().truncateSync(8) },
+    },
+    check(world) {
+      const file = world.other.open();
+      if (file.size !== 8 && file.size !== PAGE + 4) machine.violated(`the file has ${file.size} bytes`);
+      if (file.size === 8) return;
+      // Extended after the cut, or cut after it was extended; in the first case what was cut off is zeros.
+      const found = file.viewSync(0, (bytes) => peek(bytes, 12));
+      mayBe('what was cut off page 0', found, 0, 9001);
+      mayBe('what was written', firstWord(world.other, 1), 9002);
+    },
+  },
+  {
+    name: 'gap-cut',
+    shows: 'a write that leaves a gap behind the end, and a cut through the page with the gap',
     frames: 6,
     size: 2 * PAGE,
     preemptions: 2,
@@ -64,7 +98,6 @@ export const truncates: readonly Scenario[] = [
     },
     actors: {
       writer: { run: (_, me) => writeWord(me, 2 * PAGE + 4, 9002) },
-      flusher: { run: cleanOnce, kind: 'flusher' },
       cutter: { run: (_, me) => me.open().truncateSync(PAGE + 8) },
     },
     check(world) {
@@ -100,8 +133,8 @@ export const truncates: readonly Scenario[] = [
     },
   },
   {
-    name: 'refused-cut',
-    shows: 'a cut that the system refuses, beside a writer beyond it and an fsync',
+    name: 'refused-cut-write',
+    shows: 'a cut that the system refuses, beside a write beyond it',
     frames: 6,
     preemptions: 2,
     prepare(world) {
@@ -109,37 +142,36 @@ export const truncates: readonly Scenario[] = [
       world.disk.failNext('resize');
     },
     actors: {
-      cutter: {
-        run(_, me) {
-          try {
-            me.open().truncateSync(PAGE);
-          } catch (error) {
-            if ((error as PinfoldError).code !== 'ERR_PINFOLD_IO') throw error;
-          }
-        },
-      },
-      writer: {
-        run: (world: World, me: Me) => {
-          writeWord(me, 2 * PAGE, 9003);
-          world.note(1, 9003);
-        },
-      },
+      cutter: { run: (_, me) => cutInVain(me) },
+      writer: { run: (_, me) => writeWord(me, 2 * PAGE, 9003) },
+    },
+    check(world) {
+      if (world.other.open().size <= 2 * PAGE) return; // the cutter has died, and who recovered it was not refused
+      mayBe('what was written', firstWord(world.other, 2), 9003, initialWord(2, 0));
+    },
+  },
+  {
+    name: 'refused-cut-sync',
+    shows: 'a cut that the system refuses, beside an fsync of what was written beyond it',
+    frames: 6,
+    preemptions: 2,
+    prepare(world) {
+      bringIn(world, 0, 2);
+      writeWord(world.other, 2 * PAGE, 9003);
+      world.disk.failNext('resize');
+    },
+    actors: {
+      cutter: { run: (_, me) => cutInVain(me) },
       syncer: {
         run(world, me) {
-          const done = world.noted(1);
-          me.open().fsyncSync();
           const file = me.open();
+          file.fsyncSync();
           machine.atomically(() => {
-            if (file.size <= 2 * PAGE) return; // the cutter has died, and who recovered it was not refused
-            if (done !== 0 && world.disk.stable(2, 0) !== done)
+            if (file.size > 2 * PAGE && world.disk.stable(2, 0) !== 9003)
               machine.violated('fsync has returned without a write beyond a cut that was refused (I5)');
           });
         },
       },
-    },
-    check: (world) => {
-      if (world.noted(1) === 0 || world.other.open().size <= 2 * PAGE) return;
-      mayBe('what was written', firstWord(world.other, 2), 9003);
     },
   },
   {
