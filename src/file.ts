@@ -18,7 +18,7 @@ import {
 import { Page, type PageSource } from './page';
 import { type CopyPart, copyWhole } from './protocol/copy';
 import { Patience, type Protocol, serviceClass } from './protocol/effects';
-import { acquire, bringIn, bringInMissed, isPastEnd, pinError, waitForClaim } from './protocol/fill';
+import { acquire, bringIn, bringInMissed, pinError, waitForClaim } from './protocol/fill';
 import {
   fsyncByService,
   fsyncRound,
@@ -286,7 +286,8 @@ export class CachedFile {
     const slot = control.pin(this.#id, index | 0);
     if (slot >= 0) {
       if (mode === 'read') return slot;
-      const status = isPastEnd(this.#attachment, this.#id, index) ? L.GONE : control.makeWritePin(slot);
+      const pastEnd = index * this.pageSize >= this.#attachment.kernel.size(this.#id); // as in `acquire`
+      const status = pastEnd ? L.GONE : control.makeWritePin(slot);
       if (status === 0) return slot;
       control.unpin(slot, 0);
       if (status !== L.GONE) throw pinError(this.#attachment, index, L.PIN_COUNT_FULL, 'write');

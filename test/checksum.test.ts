@@ -162,6 +162,15 @@ describe('users see the payload', () => {
     await expectFile(opened, bytes);
   });
 
+  test('of the last of many pages, pinned for writing: whole pages would be more than the file has', async () => {
+    const { file } = await start(600 * PAYLOAD);
+    for (const index of [0, 511, 599]) {
+      file.pinSync(index, 'write').unpin();
+      (await file.pin(index, 'write')).unpin();
+    }
+    expect(() => file.pinSync(600, 'write')).toThrow(refusal('ERR_PINFOLD_RANGE', 'page index 600'));
+  });
+
   test('in threads that attach', async () => {
     const opened = await start(2 * PAYLOAD + 50);
     const { cache, file, path } = opened;

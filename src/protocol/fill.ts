@@ -243,8 +243,8 @@ export function* waitForClaim(
  * Whether the file ends before the page, which may be in the cache all the same: a write that extends the file has brought it
  * in, and may come to nothing. Nobody else may store into it before.
  */
-export function isPastEnd({ kernel, geometry }: Pool, file: FileId, index: number): boolean {
-  return index * geometry.pageSize >= kernel.size(file);
+function isPastEnd(pool: Pool, file: FileId, index: number): boolean {
+  return index * formatOf(pool, file).payload >= pool.kernel.size(file);
 }
 
 /** Pins the page, whatever it takes: its pin slot. `extending`: for a write that extends the file, if need be. */
