@@ -235,7 +235,7 @@ export class PageCache {
     }
     if (errno === openStatus.corrupt) {
       const why =
-        'was not written with a checksum and pages of this size, or is torn: the size of the file is unknown';
+        'does not match its checksum, nor does another page: the file was not written with checksums and pages of this size';
       throw checksumError(id >>> 0, path, why);
     }
     if (errno !== 0) throw ioError(`'${path}' could not be opened`, errno, 'open', path);

@@ -31,6 +31,7 @@ import { overRatio, pagesBetweenLooks, throttle } from './protocol/throttle';
 import { truncateByService } from './protocol/truncate';
 import {
   beginUpdate,
+  isEndGood,
   prepareUpdate,
   reentrant,
   updateError,
@@ -96,6 +97,8 @@ export class CachedFile {
   /** Pages dirtied by this handle since it looked at the limits; and how many it dirties between two looks. */
   #sinceLook = 0;
   readonly #lookEvery: number;
+  /** The file was opened with a torn end, and may have it still: looked at before pages are put behind it. */
+  #endInDoubt: boolean;
   #lastRange: UpdateRange | undefined;
   #lastChecked: CheckedRange;
   readonly #wholePage: CheckedRange;
@@ -123,6 +126,7 @@ export class CachedFile {
     this.#lastChecked = this.#wholePage;
     this.#namedRange = { ...whole, named: true, extends: true };
     this.#errorsSeen = this.#attachment.kernel.fileWord(id, L.FILE_ERROR_SEQ);
+    this.#endInDoubt = (this.#attachment.kernel.fileWord(id, L.FILE_FLAGS) & L.FLAG_TORN) !== 0;
   }
 
   /** The file's size in bytes, what was written and not yet synced included. */
@@ -534,6 +538,7 @@ export class CachedFile {
    */
   #extendingSync(index: number, range: CheckedRange, from: number, work: (frame: FrameId) => number): number {
     for (;;) {
+      if (this.#endInDoubt && this.#attachment.sync.run(this.#isEndGood(index))) this.#endInDoubt = false;
       this.#zeroGapSync(from);
       if (++this.#sinceLook >= this.#lookEvery) this.#paceSync();
       const frame = this.#beginSync(index, range);
@@ -545,6 +550,10 @@ export class CachedFile {
       if (result !== REFUSED) return result;
       this.#attachment.sync.run(waitForCut(this.#attachment, this.#id, this.#patienceForCut()));
     }
+  }
+
+  #isEndGood(index: number): Protocol<boolean> {
+    return isEndGood(this.#attachment, this.#id, index, this.#patienceForCut());
   }
 
   #patienceForCut(): Patience {
@@ -630,6 +639,8 @@ export class CachedFile {
     const attachment = this.#attachment;
     const end = performance.now() + range.timeout;
     for (;;) {
+      if (this.#endInDoubt && range.extends && (await this.#run(this.#isEndGood(index))))
+        this.#endInDoubt = false;
       if (this.#tailBefore(from) !== undefined) await this.#zeroGap(from);
       if (++this.#sinceLook >= this.#lookEvery) await this.#pace();
       const slot = await this.#run(prepareUpdate(attachment, this.#id, index, range.extends));

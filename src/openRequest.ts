@@ -18,7 +18,7 @@ export const openFlag = { write: 1, create: 2, checksum: 4 } as const;
 export const openStatus = {
   /** The file is open, or has pages that must be kept, with the other choice of `checksum`. */
   otherChecksum: -1,
-  /** The last page, whose index is the answer's second word, does not tell the file's size: it is not as it was written. */
+  /** The last page, whose index is the answer's second word, is not as it was written, nor is any other. */
   corrupt: -2,
 } as const;
 

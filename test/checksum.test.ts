@@ -445,6 +445,141 @@ describe('a page that is not as it was written', () => {
   });
 });
 
+/** What a loss of power may leave of the last page of a file with four. */
+const tornEnds: [string, (path: string) => void][] = [
+  ['has a sector of another', (path) => tamper(path, 3 * PAGE + 512, (bytes) => bytes.fill(1), 512)],
+  ['is one byte', (path) => fs.truncateSync(path, 3 * PAGE + 1)],
+  ['is one sector', (path) => fs.truncateSync(path, 3 * PAGE + 512)],
+  ['misses one byte', (path) => fs.truncateSync(path, 4 * PAGE - 1)],
+  [
+    'is zeros, and not all of them',
+    (path) => {
+      fs.truncateSync(path, 3 * PAGE);
+      fs.truncateSync(path, 4 * PAGE - 512);
+    },
+  ],
+];
+
+describe.each(tornEnds)('a file whose last page %s', (_name, tear) => {
+  const SIZE = 3 * PAYLOAD + 100;
+
+  async function startTorn(options: OpenOptions = CRC, how: 'open' | 'openSync' = 'open') {
+    const path = sealedFile(SIZE);
+    tear(path);
+    return { ...shared, path, stored: fs.readFileSync(path), file: await shared.cache[how](path, options) };
+  }
+
+  test.each(['open', 'openSync'] as const)('%s: all but that page is there', async (how) => {
+    const { cache, file } = await startTorn(CRC, how);
+    expect(file.size).toBe(4 * PAYLOAD);
+    const bytes = Buffer.alloc(3 * PAYLOAD);
+    expect(file.readSync(bytes, 0)).toBe(bytes.length);
+    expect(bytes.equals(pattern(0, bytes.length))).toBe(true);
+    await expectCorrupt(file, 3);
+    expect(() => shown(file)).toThrow(refusal('ERR_PINFOLD_CHECKSUM', 'page 3 '));
+    expect(await violationsWhenQuiet(file, () => cache.stats())).toEqual([]);
+  });
+
+  test('can be read by who opens it for that', async () => {
+    const { file, path } = await startTorn({ ...CRC, mode: 'r' });
+    expect([file.size, file.viewSync(2, (bytes) => bytes[7])]).toEqual([
+      4 * PAYLOAD,
+      patternAt(2 * PAYLOAD + 7),
+    ]);
+    const torn = { code: 'ERR_PINFOLD_CHECKSUM', page: 3, path: fs.realpathSync(path) };
+    await expect(file.view(3, () => 0)).rejects.toMatchObject(torn);
+    await expect(file.read(Buffer.alloc(1), 3 * PAYLOAD)).rejects.toMatchObject(torn);
+  });
+
+  test('can be changed and synced elsewhere', async () => {
+    const { file, path, stored } = await startTorn();
+    file.updateSync(0, (bytes) => bytes.fill(0x44));
+    await file.write(Buffer.alloc(PAYLOAD, 0x55), 2 * PAYLOAD);
+    expect(await file.fsync()).toMatchObject({ pages: 2 });
+    const expected = Buffer.concat([
+      sealed(0, Buffer.alloc(PAYLOAD, 0x44)),
+      sealed(1, pattern(PAYLOAD, 2 * PAYLOAD)),
+      sealed(2, Buffer.alloc(PAYLOAD, 0x55)),
+      stored.subarray(3 * PAGE),
+    ]);
+    expect(fs.readFileSync(path).equals(expected)).toBe(true);
+  });
+
+  test('is not extended, in any thread, since the torn page would be in its middle', async () => {
+    const { cache, file, path, stored, fail, heal } = await startTorn();
+    const refused = refusal('ERR_PINFOLD_CHECKSUM', 'page 3 ', fs.realpathSync(path));
+    const x = Buffer.from('x');
+    async function expectNotExtended() {
+      for (const position of [file.size, file.size + 5, 9 * PAYLOAD]) {
+        expect(() => file.writeSync(x, position)).toThrow(refused);
+        await expect(file.write(x, position)).rejects.toThrow(refused);
+        expect(() => file.truncateSync(position + 1)).toThrow(refused);
+        await expect(file.truncate(position + 1)).rejects.toThrow(refused);
+      }
+      expect(file.size).toBe(4 * PAYLOAD);
+    }
+    await expectNotExtended();
+    const append = async (other: PageCache, path: string) => {
+      const opened = other.openSync(path, { checksum: 'crc32c' });
+      return opened.writeSync(new Uint8Array(9), opened.size);
+    };
+    await expect(inThread(cache.handle, path, append)).rejects.toThrow(refused);
+    fail({ call: 'resize', errno: constants.errno.EIO });
+    await expect(file.truncate(PAYLOAD)).rejects.toThrow(refusal('ERR_PINFOLD_IO'));
+    heal();
+    await expectNotExtended();
+    await expect(file.truncate(3 * PAYLOAD + 1)).rejects.toThrow(refused);
+    await file.fsync();
+    expect(
+      fs
+        .readFileSync(path)
+        .subarray(3 * PAGE)
+        .equals(stored.subarray(3 * PAGE)),
+    ).toBe(true);
+    expect(await violationsWhenQuiet(file, () => cache.stats())).toEqual([]);
+  });
+
+  test.each([3 * PAYLOAD, 2 * PAYLOAD + 10, PAYLOAD, 0])(
+    'is whole again once it is cut to %i, and can be extended',
+    async (size) => {
+      const opened = await startTorn();
+      const { file, path } = opened;
+      await file.truncate(size);
+      expect(fs.statSync(path).size).toBe(Math.ceil(size / PAYLOAD) * PAGE);
+      file.writeSync(Buffer.from('more'), size);
+      await file.truncate(5 * PAYLOAD);
+      await file.write(Buffer.from('end'), 5 * PAYLOAD + 9);
+      const zeros = Buffer.alloc(5 * PAYLOAD + 9 - size);
+      zeros.write('more');
+      await expectFile(opened, Buffer.concat([pattern(0, size), zeros, Buffer.from('end')]));
+    },
+  );
+
+  test('and not only that one: each reports itself', async () => {
+    const path = sealedFile(SIZE);
+    tear(path);
+    for (const page of [0, 2]) tamper(path, page * PAGE + 9, (bytes) => bytes.fill(bytes[0]! ^ 1));
+    const file = await shared.cache.open(path, CRC);
+    expect(file.viewSync(1, (bytes) => bytes[3])).toBe(patternAt(PAYLOAD + 3));
+    for (const page of [0, 2, 3]) await expectCorrupt(file, page);
+    await expect(file.truncate(3 * PAYLOAD)).rejects.toMatchObject({ code: 'ERR_PINFOLD_CHECKSUM', page: 2 });
+    await file.truncate(2 * PAYLOAD);
+    expect(file.size).toBe(2 * PAYLOAD);
+  });
+
+  test('and all others are holes', async () => {
+    const path = sealedFile(SIZE);
+    tear(path);
+    tamper(path, 0, (bytes) => bytes.fill(0), 3 * PAGE);
+    if (fs.statSync(path).size === 4 * PAGE) tamper(path, 4 * PAGE - 20, (bytes) => bytes.fill(3));
+    const opened = { ...shared, path, file: await shared.cache.open(path, CRC) };
+    expect(opened.file.size).toBe(4 * PAYLOAD);
+    await expectCorrupt(opened.file, 3);
+    await opened.file.truncate(3 * PAYLOAD);
+    await expectFile(opened, Buffer.alloc(3 * PAYLOAD));
+  });
+});
+
 describe('opening refuses', () => {
   const opens: [string, (cache: PageCache, path: string) => Promise<CachedFile>][] = [
     ['open', async (cache, path) => await cache.open(path, CRC)],
@@ -461,17 +596,17 @@ describe('opening refuses', () => {
       return cache;
     }
 
-    test('a file whose last page is torn, until that is cut off', async () => {
-      const path = sealedFile(3 * PAYLOAD + 10);
-      tamper(path, 3 * PAGE + 512, (bytes) => bytes.fill(1), 512);
-      const cache = await expectRefused(path, 3);
-      fs.truncateSync(path, 3 * PAGE);
-      expect(shown(await open(cache, path)).equals(pattern(0, 3 * PAYLOAD))).toBe(true);
+    test('a file whose only page is torn, since there is nothing to be had of it', async () => {
+      const path = sealedFile(PAYLOAD);
+      tamper(path, 512, (bytes) => bytes.fill(1), 512);
+      await expectRefused(path, 0);
     });
 
-    test.each([1, 511, PAGE - 1])('a file whose last page has %i bytes', async (rest) => {
-      const path = sealedFile(4 * PAYLOAD);
-      fs.truncateSync(path, 3 * PAGE + rest);
+    test('a file that was written without, though some of its pages are zeros', async () => {
+      const path = pathOfNone();
+      fs.writeFileSync(path, Buffer.concat([Buffer.alloc(2 * PAGE), pattern(0, 2 * PAGE)]));
+      await expectRefused(path, 3);
+      fs.truncateSync(path, 3 * PAGE + 100);
       await expectRefused(path, 3);
     });
 

@@ -244,6 +244,8 @@ export const FILE_FLAGS = 40992;
 export const FLAG_CREATED = 1;
 /** Its pages end with a checksum. As long as the row is this file's. */
 export const FLAG_CHECKSUM = 2;
+/** When it was opened its last page was torn. It may have been cut off since; who puts pages behind the last one looks. */
+export const FLAG_TORN = 4;
 /** Size in bytes: two words behind a sequence (odd while they change). */
 export const FILE_SIZE_SEQ = 40996;
 export const FILE_SIZE_LO = 41000;

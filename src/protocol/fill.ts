@@ -154,7 +154,9 @@ export function* fill(pool: Pool, file: FileId, index: number, extending: boolea
     return [0, 0, 0, 0];
   }
   if (length < geometry.pageSize) bytes.zero(frame, length);
-  if (checksummed && length > 0 && bytes.check(frame, index) === 0) {
+  // Pages are written whole: of one that is there in part the rest is missing, and not zeros that may make it a hole.
+  const inPart = length > 0 && length < geometry.pageSize;
+  if (checksummed && length > 0 && (inPart || bytes.check(frame, index) === 0)) {
     control.abandonClaim();
     return [cut ? 0 : CORRUPT, 0, 0, 0];
   }

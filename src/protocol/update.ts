@@ -1,6 +1,7 @@
 // Opening an update of a page: the pin, the undo frame, UPDATING. What follows, up to the commit, is straight code of the
 // caller (file.ts), because the user's function runs in it.
 import { type PinfoldError, pinfoldError } from '../errors';
+import { formatOf } from '../kernel/format';
 import { describeOwner, type FileId, type FrameId, type PinSlot, updaterOf } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { type Pool, type Protocol, type Waiting, wait } from './effects';
@@ -109,5 +110,30 @@ export function* waitForCut(pool: Pool, file: FileId, patience: Waiting): Protoc
     const seq = kernel.load(fileAt + L.FILE_WAKE);
     if ((kernel.load(fileAt + L.FILE_CUT_SEQ) & 1) === 0) return;
     yield* patience.wait(fileAt + L.FILE_WAKE, seq, () => kernel.load(fileAt + L.FILE_CUT_LOCK));
+  }
+}
+
+/**
+ * Before page `index` is put behind the last one of a file that was opened with a torn end: whether the last page is good now.
+ * False if `index` is within the file. Throws ERR_PINFOLD_CHECKSUM if the end is torn still: behind it nobody could tell where
+ * the file had ended. Once good it stays so, since a truncate needs the page that it makes the last, and a write comes here.
+ */
+export function* isEndGood(pool: Pool, file: FileId, index: number, patience: Waiting): Protocol<boolean> {
+  const { kernel } = pool;
+  const seqAt = kernel.fileAt(file) + L.FILE_CUT_SEQ;
+  const { payload } = formatOf(pool, file);
+  for (;;) {
+    yield* waitForCut(pool, file, patience); // which may be refused: then the end is where it was
+    const seq = kernel.load(seqAt);
+    const last = Math.ceil(kernel.size(file) / payload) - 1;
+    if ((seq & 1) !== 0) continue;
+    if (index <= last) return false;
+    if (last < 0) return true;
+    try {
+      kernel.control.unpin(yield* acquire(pool, file, last, 'read'), 0);
+    } catch (error) {
+      if (kernel.load(seqAt) === seq) throw error;
+    }
+    if (kernel.load(seqAt) === seq) return true;
   }
 }

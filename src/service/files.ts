@@ -5,8 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { constants } from 'node:os';
 import type { Attachment } from '../attachment';
 import { closeDescriptors } from '../descriptors';
-import { systemError } from '../errors';
-import { formatWith, isChecksummed } from '../kernel/format';
+import { isChecksummed } from '../kernel/format';
 import { FILE_WORKER_ROWS } from '../kernel/geometry';
 import { type FileId, type FileIdentity, type FrameId, high, isIdentityOf, low } from '../kernel/kernel';
 import * as L from '../kernel/layout';
@@ -14,8 +13,8 @@ import { elders, isAlive } from '../liveness';
 import { openFlag, openStatus } from '../openRequest';
 import { type Answer, serviceClass } from '../protocol/effects';
 import { statusOf } from '../protocol/failure';
-import { stagingArea } from '../protocol/writeback';
 import { awaitBell, isOpen, type Opener, serveAll } from './requests';
+import { storedEnd } from './storedEnd';
 
 /** How often the worker looks for files to close when nobody rings, in ms. */
 const LOOK_MS = 1000;
@@ -106,14 +105,19 @@ class Files implements Opener {
       const file = this.#freeRow();
       if (file === undefined) return [constants.errno.ENFILE, 0, 0, 0];
       if (!this.#lease(file, { dev, ino })) return [constants.errno.EBUSY, 0, 0, 0];
-      const payload = checksum ? this.#payloadSize(fd, Number(size)) : Number(size);
-      if (payload < 0) {
+      const end = checksum
+        ? storedEnd(this.#attachment, fd, Number(size))
+        : { size: Number(size), torn: false };
+      if (end === undefined) {
         this.#unlease(file);
         return [openStatus.corrupt, Math.ceil(Number(size) / this.#attachment.geometry.pageSize) - 1, 0, 0];
       }
       this.#kernel.control.fileSetDescriptors(file, fd, writable ? fd : -1);
-      this.#kernel.setSize(file, payload);
-      const rowFlags = (opened.created ? L.FLAG_CREATED : 0) | (checksum ? L.FLAG_CHECKSUM : 0);
+      this.#kernel.setSize(file, end.size);
+      const rowFlags =
+        (opened.created ? L.FLAG_CREATED : 0) |
+        (checksum ? L.FLAG_CHECKSUM : 0) |
+        (end.torn ? L.FLAG_TORN : 0);
       this.#kernel.control.fileOpen(file, low(dev), high(dev), low(ino), high(ino), rowFlags);
       kept = true;
       return [0, file, 0, 0];
@@ -214,27 +218,6 @@ class Files implements Opener {
     if (this.#kernel.control.fileRetire(file) !== 1) return false;
     this.#close(file);
     return true;
-  }
-
-  /**
-   * The size, as users count it, of a file with checksums that has `stored` bytes: its last page tells. Each page is written
-   * whole. −1: the last one is not as it was written, so nobody knows where the file ends.
-   */
-  #payloadSize(fd: number, stored: number): number {
-    const { geometry, bytes, store, sync } = this.#attachment;
-    const last = stored / geometry.pageSize - 1;
-    if (stored === 0) return 0;
-    if (!Number.isInteger(last)) return -1;
-    const area = sync.run(stagingArea(this.#attachment, 1));
-    try {
-      const page = bytes.staging[area]!.subarray(0, geometry.pageSize);
-      const read = store.read(fd, page, last * geometry.pageSize);
-      if (read < 0) throw systemError(-read, 'read');
-      const used = read === geometry.pageSize ? bytes.checkStaged(area, 0, last) : 0;
-      return used === 0 ? -1 : last * formatWith(geometry, true).payload + used;
-    } finally {
-      this.#kernel.control.releaseStaging(area);
-    }
   }
 
   /** A file that was open for reading only gets a descriptor to write by; else the new descriptor is not needed. */
