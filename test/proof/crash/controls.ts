@@ -1,7 +1,7 @@
 // Each mistake, planted in the library or its store: how soon it is found.
 import type { Control } from '../part.ts';
 import type { Mistakes } from './mistakes.ts';
-import { Mount } from './mount.ts';
+import { isOfMount, Mount } from './mount.ts';
 import { record, type Workload } from './run.ts';
 import { Cover, Sweep } from './sweep.ts';
 import { bySeed, named } from './workloads.ts';
@@ -23,6 +23,10 @@ const controls: readonly (readonly [what: string, mistakes: Mistakes])[] = [
   ['a write pin whose drop leaves its page clean', { dropForgotten: true }],
   ['a page with a checksum that is stored into after it was taken', { sealedAlive: true }],
   ['a checksum that is not verified', { checksumIgnored: true }],
+  ['a part of a page taken for all of it', { partIsWhole: true }],
+  ['a file with a torn end that is not opened', { tornEndRefused: true }],
+  ['a file with a torn end taken for a shorter one', { tornEndDropped: true }],
+  ['a file with a torn end that is extended', { tornEndExtended: true }],
   ['a new file whose directory is never synced', { directoryForgotten: true }],
 ];
 
@@ -33,7 +37,7 @@ export async function runControls(mount: Mount, seed: number): Promise<Control[]
   const found: Control[] = [];
   for (const [what, mistakes] of controls) {
     const cover = new Cover();
-    const opened = mistakes.checksumIgnored ? new Mount(mistakes) : mount;
+    const opened = isOfMount(mistakes) ? new Mount(mistakes) : mount;
     const wrong = await findMistake(mistakes, opened, seed, cover);
     const where = `after ${cover.states} states of ${cover.workloads} workloads: ${wrong}`;
     found.push({ what: wrong === undefined ? what : `${what} (${where})`, caught: wrong !== undefined });
@@ -51,8 +55,8 @@ export async function findMistake(
   for (const workload of [...named, ...seeds(seed)]) {
     const recording = await record(workload, mistakes).catch(() => undefined);
     if (recording === undefined) continue; // the library noticed by itself: that is no proof of what is done here
-    // Only a torn page needs its checksum; all else is there or not.
-    const sweep = new Sweep(recording, mount, cover, !mistakes.checksumIgnored);
+    // Only these need torn pages; all else is there or not.
+    const sweep = new Sweep(recording, mount, cover, !isOfMount(mistakes));
     sweep.run(seed, () => sweep.wrong.length > 0);
     const [wrong] = sweep.wrong;
     if (wrong !== undefined) return `${workload.name}, ${wrong.what}`;

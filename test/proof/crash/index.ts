@@ -32,7 +32,8 @@ function figuresOf(cover: Cover, sweepMs: number, seeds: string): [string, strin
     ...kinds,
     ['states of files with checksums', thousands(cover.sealed)],
     ['  pages reported torn', thousands(cover.reported)],
-    ['  not to be opened, the last page torn', thousands(cover.refused)],
+    ['  opened with a torn end, that was then cut off', thousands(cover.tornEnds)],
+    ['  not opened, no page good', thousands(cover.refused)],
     ['pages written, each compared', thousands(cover.pagesWritten)],
     ['states a second', thousands(cover.states / (sweepMs / 1000))],
   ];

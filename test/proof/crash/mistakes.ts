@@ -1,10 +1,11 @@
 // What is wrong with the library or its store, on purpose: each must be found.
 import type { FrameId } from '../../../src/kernel/kernel.ts';
 import * as L from '../../../src/kernel/layout.ts';
+import type { MountMistakes } from './mount.ts';
 import { PAGE, type Thread } from './run.ts';
 import type { StoreMistakes } from './store.ts';
 
-export interface Mistakes extends StoreMistakes {
+export interface Mistakes extends StoreMistakes, MountMistakes {
   /** fsync passes pages over that are pinned for writing. */
   readonly fsyncSkipsPinned?: boolean;
   /** fsync says yes when its flush has begun. */
@@ -33,8 +34,6 @@ export interface Mistakes extends StoreMistakes {
   readonly dropForgotten?: boolean;
   /** A page is written as it is once its checksum was taken, whatever was stored under a pin meanwhile. */
   readonly sealedAlive?: boolean;
-  /** Checksums are not looked at when a page is read. */
-  readonly checksumIgnored?: boolean;
   /** A new file's directory is never synced. */
   readonly directoryForgotten?: boolean;
 }

@@ -22,9 +22,10 @@ export class Cover {
   /** Pages that were written, each compared with what was together in memory. */
   pagesWritten = 0;
   fsyncs = 0;
-  /** Of files with checksums: states, pages reported in them, files that could not be opened since their last page was torn. */
+  /** Of files with checksums: states, pages reported in them, those with a torn end, those not opened since no page was good. */
   sealed = 0;
   reported = 0;
+  tornEnds = 0;
   refused = 0;
   /** The most writes that were in doubt at a time. */
   pendingMost = 0;
@@ -167,23 +168,16 @@ export class Sweep {
   /** Opens and reads a state: what is wrong with it. */
   #check(stored: number, moment: number): string | undefined {
     for (let n = 0; n * SECTOR < stored; n++) this.#bytes.set(this.#sectors[n]!.bytes, n * SECTOR);
-    if (!this.#recording.setup.checksum) return this.#judge(stored, moment, false).what;
-    this.#cover.sealed++;
-    // As the documents tell who finds the last page torn: he gives it up, and has the others.
-    for (let left = stored, cut = false; ; cut = true) {
-      const { what, refused } = this.#judge(left, moment, cut);
-      if (what !== undefined || !refused) return what;
-      if (!cut) this.#cover.refused++;
-      left = (Math.ceil(left / PAGE) - 1) * PAGE;
-    }
-  }
-
-  #judge(stored: number, moment: number, cut: boolean): { what: string | undefined; refused: boolean } {
-    const read = this.#mount.read(this.#bytes, stored, this.#recording.setup.checksum === true, this.#read);
+    const checksum = this.#recording.setup.checksum === true;
+    const read = this.#mount.read(this.#bytes, stored, checksum, this.#read);
+    if (checksum) this.#cover.sealed++;
+    if (read.size < 0) this.#cover.refused++;
     this.#cover.reported += read.reported.length;
-    const state = { sectors: this.#sectors, stored, cut };
-    const what = read.wrong ?? this.#verdict.on(state, this.#bytes, read, this.#read, moment);
-    return { what, refused: read.size < 0 };
+    const state = { sectors: this.#sectors, stored };
+    const wrong = read.wrong ?? this.#verdict.on(state, this.#bytes, read, this.#read, moment);
+    if (wrong !== undefined || !read.torn) return wrong;
+    this.#cover.tornEnds++;
+    return this.#mount.mend(this.#bytes, stored, read, this.#read);
   }
 
   /** Tells of one state: how it came to be, and what is wrong with it. */

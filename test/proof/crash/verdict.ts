@@ -10,8 +10,6 @@ import { PAGE, PAYLOAD } from './run.ts';
 export interface State {
   readonly sectors: readonly Content[];
   readonly stored: number;
-  /** The last pages were given up, since they were torn. */
-  readonly cut: boolean;
 }
 
 export abstract class Verdict {
@@ -101,8 +99,8 @@ export class Plain extends Verdict {
  * that lived; or it is reported. What was written whole is not reported.
  *
  * A last page that was not written, though the store has its place, is a hole, and counts whole: then the file may end up to a
- * page behind the end that it had. If the last page is torn the file can't be opened: nobody knows where it ends. Once that page
- * is given up (the store's file cut before it) the others are there.
+ * page behind the end that it had. So it may if the last page is torn, or there in part: then that page is reported. Only a
+ * file of which no page is good need not be opened.
  */
 export class Sealed extends Verdict {
   /** Pages that were written whole, and how they were before. */
@@ -120,56 +118,62 @@ export class Sealed extends Verdict {
   }
 
   /** Whether the store has the page as it was written, or as one that never was. */
-  #isWhole(page: number, sectors: readonly Content[]): boolean {
+  #isWhole(page: number, { sectors, stored }: State): boolean {
+    if ((page + 1) * PAGE > stored) return false;
     const name = nameOfPage(sectors, page * SECTORS_A_PAGE);
     return name === this.#hole || this.#whole.has(`${page} ${name}`);
   }
 
   on(state: State, bytes: Uint8Array, read: Read, target: Uint8Array, now: Moment) {
-    const { sectors, stored } = state;
-    const last = Math.ceil(stored / PAGE) - 1;
-    if (read.size < 0) {
-      const torn = stored % PAGE !== 0 || !this.#isWhole(last, sectors);
-      return torn ? undefined : "the file can't be opened, though its last page is as it was written";
-    }
-    const wrongSize = this.#wrongEnd(state, last, read.size, now);
+    const last = Math.ceil(state.stored / PAGE) - 1;
+    if (read.size < 0) return this.#wrongRefusal(state, last);
+    const isTorn = last >= 0 && !this.#isWhole(last, state);
+    const wrongSize = this.#wrongEnd(state, last, isTorn, read.size, now);
     if (wrongSize !== undefined) return wrongSize;
     for (let page = 0; page * PAYLOAD < read.size; page++) {
-      const wrong = this.#onPage(page, sectors, bytes, read, target, now);
+      const wrong = this.#onPage(page, state, bytes, read, target, now);
       if (wrong !== undefined) return wrong;
+    }
+    return read.torn === isTorn ? undefined : `the last page is ${isTorn ? 'not ' : ''}taken for torn`;
+  }
+
+  #wrongRefusal(state: State, last: number): string | undefined {
+    for (let page = 0; page <= last; page++) {
+      if (this.#isWhole(page, state))
+        return `the file is not opened, though page ${page} is as it was written`;
     }
     return undefined;
   }
 
-  #wrongEnd({ sectors, cut }: State, last: number, size: number, now: Moment): string | undefined {
-    const isHole = last >= 0 && nameOfPage(sectors, last * SECTORS_A_PAGE) === this.#hole;
-    if (!isHole && !cut) return this.wrongSize(size, now);
+  #wrongEnd(state: State, last: number, isTorn: boolean, size: number, now: Moment): string | undefined {
+    const isHole = last >= 0 && nameOfPage(state.sectors, last * SECTORS_A_PAGE) === this.#hole;
+    if (!isHole && !isTorn) return this.wrongSize(size, now);
     const { least, most } = this.history.sizes(this.since, now);
-    const wanted = cut ? Math.min(least, (last + 1) * PAYLOAD) : least;
-    if (size >= wanted && (size <= most || (isHole && most > last * PAYLOAD))) return undefined;
-    const how = cut ? 'its torn end given up' : 'which end in a hole';
+    if (size === (last + 1) * PAYLOAD && size >= least && most > last * PAYLOAD) return undefined;
+    const how = isTorn ? 'the last page torn' : 'which end in a hole';
     return `the file has ${size} bytes, ${how}; since it had to be stable it had ${least} to ${most}`;
   }
 
   #onPage(
     page: number,
-    sectors: readonly Content[],
+    state: State,
     bytes: Uint8Array,
     { size, reported }: Read,
     target: Uint8Array,
     now: Moment,
   ): string | undefined {
     if (reported.includes(page)) {
-      return this.#isWhole(page, sectors)
+      return this.#isWhole(page, state)
         ? `page ${page} is reported, though it is as it was written`
         : undefined;
     }
+    if ((page + 1) * PAGE > state.stored) return `page ${page} is returned, though it is there in part only`;
     const visible = Math.min(PAYLOAD, size - page * PAYLOAD);
     const found = target.subarray(page * PAYLOAD, page * PAYLOAD + visible);
     if (Buffer.compare(found, bytes.subarray(page * PAGE, page * PAGE + visible)) !== 0) {
       return `other bytes of page ${page} are read than are stored`;
     }
-    const name = `${page} ${nameOfPage(sectors, page * SECTORS_A_PAGE)} ${visible}`;
+    const name = `${page} ${nameOfPage(state.sectors, page * SECTORS_A_PAGE)} ${visible}`;
     return this.once(name, () => this.#wrongPage(page, found, now));
   }
 

@@ -1,6 +1,7 @@
 // What threads do until the power fails: cases by hand, each for something that could go wrong, and any number by seed.
 import { Random } from '../../storm/random.ts';
 import { WORD } from './history.ts';
+import { SECTORS_A_PAGE } from './platter.ts';
 import { PAGE, PAYLOAD, type Run, type Setup, type Thread, type Workload } from './run.ts';
 
 /** Where in a page what is pinned stores: a part of its own for each of two threads. */
@@ -70,6 +71,16 @@ const cases: readonly (readonly Workload[])[] = [
       }
     });
     run.thread(async (me) => serves(me, run), true);
+  }),
+  byHand('appends of which a part arrives', { size: 2 * PAGE + 800, pages: 14 }, (run) => {
+    run.thread(async (me) => {
+      for (let n = 0; n < 8; n++) {
+        await me.write(words(run.history.size), PAGE);
+        run.store.failWrite = SECTORS_A_PAGE + 1 + run.random.below(SECTORS_A_PAGE - 1); // into the new last page
+        await me.clean(false);
+        if (run.random.oneIn(2)) await me.fsync();
+      }
+    });
   }),
   byHand('cuts and extensions of what is dirty and pinned', { size: 7 * PAGE + 345 }, (run) => {
     run.thread(async (me) => {
