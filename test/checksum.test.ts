@@ -491,6 +491,20 @@ describe.each(tornEnds)('a file whose last page %s', (_name, tear) => {
     await expect(file.read(Buffer.alloc(1), 3 * PAYLOAD)).rejects.toMatchObject(torn);
   });
 
+  test('whatever stood where it is looked at before', async () => {
+    // Nothing, or the page as it was: what is missing must not be taken from there.
+    const { cache } = await startCache({ ...QUIET, memory: 256 * 1024 });
+    for (const whole of [undefined, sealedFile(SIZE)]) {
+      if (whole !== undefined) await (await cache.open(whole, CRC)).close();
+      const path = sealedFile(SIZE);
+      tear(path);
+      const file = await cache.open(path, CRC);
+      expect(file.size).toBe(4 * PAYLOAD);
+      await expectCorrupt(file, 3);
+      await expect(file.write(Buffer.from('x'), file.size)).rejects.toMatchObject({ page: 3 });
+    }
+  });
+
   test('can be changed and synced elsewhere', async () => {
     const { file, path, stored } = await startTorn();
     file.updateSync(0, (bytes) => bytes.fill(0x44));

@@ -123,10 +123,12 @@ export function* isEndGood(pool: Pool, file: FileId, index: number, patience: Wa
   const seqAt = kernel.fileAt(file) + L.FILE_CUT_SEQ;
   const { payload } = formatOf(pool, file);
   for (;;) {
-    yield* waitForCut(pool, file, patience); // which may be refused: then the end is where it was
     const seq = kernel.load(seqAt);
+    if ((seq & 1) !== 0) {
+      yield* waitForCut(pool, file, patience); // it may be refused: then the end is where it was
+      continue;
+    }
     const last = Math.ceil(kernel.size(file) / payload) - 1;
-    if ((seq & 1) !== 0) continue;
     if (index <= last) return false;
     if (last < 0) return true;
     try {

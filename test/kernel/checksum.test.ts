@@ -3,12 +3,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { FileId } from '../../src/kernel/kernel.ts';
 import * as L from '../../src/kernel/layout.ts';
-import type { Protocol } from '../../src/protocol/effects.ts';
+import { Patience, type Protocol } from '../../src/protocol/effects.ts';
 import { acquire, bringIn } from '../../src/protocol/fill.ts';
 import { fsyncRound } from '../../src/protocol/fsync.ts';
 import { recover } from '../../src/protocol/recovery.ts';
 import { truncateByService } from '../../src/protocol/truncate.ts';
-import { prepareUpdate } from '../../src/protocol/update.ts';
+import { isEndGood, prepareUpdate } from '../../src/protocol/update.ts';
 import { dirtyPages, writeBack } from '../../src/protocol/writeback.ts';
 import { contentIn, PAGE, PAYLOAD, sealed } from '../support/checksum.ts';
 import { Disk, inPlace, Task } from './disk.ts';
@@ -147,6 +147,45 @@ test('without a truncate it is', () => {
   expect(() => fill.runTo()).toThrow(expect.objectContaining({ code: 'ERR_PINFOLD_CHECKSUM', page: 4 }));
   expect(user.kernel.rowWord(user.kernel.owner, L.ROW_CLAIM)).toBe(0);
   expect(user.control.lookup(file, 4)).toBe(L.MISS);
+});
+
+describe('before pages are put behind a torn end', () => {
+  const REFUSED = expect.objectContaining({ code: 'ERR_PINFOLD_CHECKSUM', page: PAGES - 1 });
+  const look = (index: number) => task(user, isEndGood(user, file, index, new Patience(user, 'a truncate')));
+
+  beforeEach(() => {
+    file = memory.file(PAGES * PAYLOAD, L.FLAG_CHECKSUM | L.FLAG_TORN);
+    disk.resize(PAGES * PAGE - 512);
+  });
+
+  test('it is looked at, but for pages of the file', () => {
+    for (const index of [PAGES, PAGES + 7]) expect(() => look(index).runTo()).toThrow(REFUSED);
+    for (const index of [0, PAGES - 1]) expect(look(index).runTo().value).toBe(false);
+    cut((PAGES - 1) * PAYLOAD).runTo();
+    for (const index of [PAGES - 1, PAGES]) expect(look(index).runTo().value).toBe(true);
+    cut(0).runTo();
+    expect(look(0).runTo().value).toBe(true);
+  });
+
+  test('a truncate under way is waited for: done, the end is good; refused, it is not', () => {
+    for (const refused of [true, false]) {
+      disk.failNextResizes = refused ? 1 : 0;
+      const cutting = cut(2 * PAYLOAD).runTo('resize');
+      const looking = look(PAGES);
+      expect([looking.effect, looking.asleep]).toEqual(['wait', true]);
+      if (refused) expect(() => cutting.runTo()).toThrow(expect.objectContaining({ code: 'ERR_PINFOLD_IO' }));
+      else cutting.runTo();
+      if (refused) expect(() => looking.runTo()).toThrow(REFUSED);
+      else expect(looking.runTo().value).toBe(true);
+    }
+    expectSynced(2 * PAYLOAD);
+  });
+
+  test('a truncate that comes while it is read is what counts', () => {
+    const looking = look(PAGES).runTo('read');
+    cut(2 * PAYLOAD).runTo();
+    expect(looking.runTo().value).toBe(true);
+  });
 });
 
 test('the pages that a dead thread brought in past the end go, those just before it stay', () => {
