@@ -1,3 +1,4 @@
+import { branches } from './branches/index.ts';
 import { crash } from './crash/index.ts';
 import { explorer } from './explorer/index.ts';
 import { ext4 } from './ext4/index.ts';
@@ -7,4 +8,4 @@ import type { Part } from './part.ts';
 import { storms } from './storms/index.ts';
 
 /** In the order in which they run. */
-export const parts: readonly Part[] = [explorer, crash, faults, ext4, model, storms];
+export const parts: readonly Part[] = [explorer, branches, crash, faults, ext4, model, storms];

@@ -22,7 +22,7 @@ export function countUp(world: World, file: CachedFile, index: number, slot: num
 }
 
 /** A view of the page's count. Tells if it shows half a change. */
-export function countSeen(file: CachedFile, index: number): number {
+function countSeen(file: CachedFile, index: number): number {
   return file.viewSync(index, (bytes) => {
     const value = peek(bytes, 0);
     return peek(bytes, 4) === value + 1 ? value : -1;

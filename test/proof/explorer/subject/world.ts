@@ -16,7 +16,7 @@ import { StepDriver } from './driver';
 /** Pages that a disk has, of so few bytes that each word counts. */
 export const DISK_PAGES = 6;
 export const PAGE = 16;
-export const PAGE_WORDS = PAGE / 4;
+const PAGE_WORDS = PAGE / 4;
 export const NOTES = 64;
 /** The coarse clock does not move. */
 const NOW = 1000;
@@ -220,7 +220,7 @@ export class World {
 const UNDERTAKERS = 2;
 
 /** Notes from here on: whether an owner is dead. */
-export const DEAD_NOTES = 40;
+const DEAD_NOTES = 40;
 
 /** What the file holds at first. */
 export function initialWord(index: number, word: number): number {
