@@ -73,7 +73,7 @@ async function run({ log }: Context): Promise<Outcome> {
 export const branches: Part = {
   name: 'branches',
   summary: 'branches of the lowered kernel that the explorer and the tests of the kernel take: 95 % at least',
-  weight: 1,
+  weight: 2,
   run,
   replay: (_, context) => run(context),
 };

@@ -27,7 +27,7 @@ function plainOps(words: Int32Array, branch: Uint8Array): Record<string, unknown
 }
 
 /** An instance whose branches are counted in `branch`. */
-export function instanceOf({ source }: Lowered, memory: WebAssembly.Memory, branch: Uint8Array): Exports {
+function instanceOf({ source }: Lowered, memory: WebAssembly.Memory, branch: Uint8Array): Exports {
   const words = new Int32Array(memory.buffer);
   const make = new Function('X', source)(plainOps(words, branch)) as (buffer: ArrayBufferLike) => Exports;
   const steps = make(memory.buffer);

@@ -186,7 +186,7 @@ export const explorer: Part = {
   name: 'explorer',
   summary:
     'every schedule of small scenarios within a bound, every death, on the shipped kernel lowered to steps',
-  weight: 8,
+  weight: 24,
   run,
   replay,
 };

@@ -127,7 +127,7 @@ function figuresOf(account: Account): [string, string][] {
 export const faults: Part = {
   name: 'faults',
   summary: 'the nth I/O call fails, for every n: errors as promised, nothing lost, nobody hangs',
-  weight: 2,
+  weight: 5,
   run,
   async replay(what, { log }) {
     const { found, sums } = await replay(what, log);

@@ -136,7 +136,7 @@ async function replay(what: string, context: Context): Promise<Outcome> {
 export const storms: Part = {
   name: 'storms',
   summary: 'threads terminated and processes killed at any moment, over real files',
-  weight: 1,
+  weight: 4,
   run,
   replay,
 };
