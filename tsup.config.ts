@@ -51,7 +51,7 @@ export default defineConfig([
     // As the storm. The library's sources are bundled where a part drives them itself; whole caches are the built harness.
     name: 'proof',
     tsconfig: 'tsconfig.build.json',
-    entry: ['test/proof/main.ts', 'test/proof/*/worker.ts', 'test/proof/*/child.ts'],
+    entry: ['test/proof/main.ts', 'test/proof/*/main.ts', 'test/proof/*/worker.ts', 'test/proof/*/child.ts'],
     outDir: 'test/proof/dist',
     format: ['esm'],
     target: 'node20',

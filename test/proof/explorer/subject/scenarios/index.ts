@@ -1,6 +1,7 @@
 import type { Scenario } from '../world';
 import { ends } from './ends';
 import { failures } from './failure';
+import { narrows } from './narrow';
 import { pins } from './pins';
 import { truncates } from './truncates';
 import { updates } from './updates';
@@ -13,4 +14,5 @@ export const scenarios: readonly Scenario[] = [
   ...failures,
   ...truncates,
   ...ends,
+  ...narrows,
 ];

@@ -1,0 +1,343 @@
+// Narrow windows: each scenario is made for one rule that the others leave alone.
+import type { PinfoldError } from '../../../../../src/errors';
+import * as L from '../../../../../src/kernel/layout';
+import { peek, poke } from '../bytes';
+import { bringIn, countedUp, countUp, dirtied, fsyncAndLook, makeDirty, onlyWholePages } from '../promises';
+import { initialWord, type Me, PAGE, type Scenario, type World } from '../world';
+import { pinAndLook } from './pins';
+import { cleanOnce } from './updates';
+
+/** Notes. */
+const ONE = 1;
+const TWO = 2;
+
+/** Runs what may fail with an error of this code, or has to. */
+function failing(code: string, must: boolean, does: () => void): void {
+  try {
+    does();
+  } catch (error) {
+    if ((error as PinfoldError).code !== code) throw error;
+    return;
+  }
+  if (must) machine.violated(`no ${code}`);
+}
+
+function stateOf(world: World, me: Me, index: number): number {
+  const frame = me.control.lookup(world.file, index);
+  return frame < 0 ? 0 : me.kernel.frameWord(frame, L.FRAME_STATE);
+}
+
+/** A page that something stores into once, under a write pin. */
+function store(me: Me, index: number, offset: number, value: number): void {
+  const page = me.open().pinSync(index, 'write');
+  poke(page.bytes, offset, value);
+  page.unpin();
+}
+
+/** A view that tells if the bytes moved under it and nothing has the page pinned any more. */
+function viewOverUnpin(world: World, me: Me, index: number): void {
+  const [first, second, pinned] = me.open().viewSync(index, (bytes) => {
+    const before = peek(bytes, 8);
+    const after = peek(bytes, 8);
+    return [before, after, stateOf(world, me, index) & L.WRITE_MASK];
+  });
+  if (first !== second && pinned === 0)
+    machine.violated(`a view over an unpin reads ${first}, then ${second} (I9)`);
+}
+
+/** Keeps updates from a page for as long as it needs to look twice. */
+function holdAndLook(world: World, me: Me): void {
+  const frame = me.control.lookup(world.file, 0);
+  if (frame < 0 || me.control.startWriteback(frame, world.file, 0, 0) < 0) return;
+  me.control.hold(frame);
+  const ended = (me.kernel.frameWord(frame, L.FRAME_STATE) & L.UPDATING) === 0;
+  const before = me.kernel.frameWord(frame, L.FRAME_USEQ);
+  const updating = me.kernel.frameWord(frame, L.FRAME_STATE) & L.UPDATING;
+  if (ended && (updating !== 0 || me.kernel.frameWord(frame, L.FRAME_USEQ) !== before))
+    machine.violated('an update begins under HOLD');
+  me.control.unhold(frame);
+  me.control.giveBack(0);
+}
+
+function writeWord(me: Me, position: number, value: number): void {
+  const source = new Uint8Array(4);
+  new DataView(source.buffer).setInt32(0, value, true);
+  me.open().writeSync(source, position);
+}
+
+const TAIL = PAGE + 8;
+
+/** What lay behind the end when the file was extended is zeros. */
+function tailIsZero(world: World): void {
+  const file = world.other.open();
+  if (file.size <= TAIL) return;
+  const found = file.viewSync(1, (bytes) => peek(bytes, 12));
+  if (found !== 0) machine.violated(`behind the old end of the file is ${found}, not 0`);
+}
+
+/** Updates a page, and writes it as a flusher does. */
+function writeAndClean(world: World, me: Me): void {
+  failing('ERR_PINFOLD_FULL', false, () => countUp(world, me.open(), 0, ONE));
+  cleanOnce(world, me);
+}
+
+export const narrows: readonly Scenario[] = [
+  {
+    name: 'view-unpin',
+    shows: 'a view over the unpin of a write pin: the version',
+    frames: 3,
+    preemptions: 2,
+    prepare: (world) => bringIn(world, 0),
+    actors: {
+      device: { run: (_, me) => store(me, 0, 8, 7001) },
+      viewer: { run: (world, me) => viewOverUnpin(world, me, 0) },
+    },
+  },
+  {
+    name: 'miss-view',
+    shows: 'a view of a page that is just being brought in',
+    frames: 3,
+    preemptions: 2,
+    actors: {
+      misser: { run: (_, me) => pinAndLook(me, 1) },
+      viewer: {
+        run(_, me) {
+          const found = me.open().viewSync(1, (bytes) => peek(bytes, 0));
+          if (found !== initialWord(1, 0)) machine.violated(`a view of page 1 reads ${found} (I2)`);
+        },
+      },
+    },
+  },
+  {
+    name: 'scan-reuse',
+    shows: 'a flusher whose frame gets another dirty page between its scan and its writeback',
+    frames: 3,
+    size: 64,
+    preemptions: 2,
+    prepare(world) {
+      onlyWholePages(world);
+      bringIn(world, 0);
+      makeDirty(world, 0);
+    },
+    actors: {
+      flusher: { run: cleanOnce, kind: 'flusher' },
+      updater: { run: (world, me) => countUp(world, me.open(), 2, ONE) },
+    },
+    check(world) {
+      countedUp(world, 0, [], 1);
+      countedUp(world, 2, [ONE], 0);
+    },
+  },
+  {
+    name: 'write-write-sync',
+    shows: 'two updates of a clean page, and an fsync after the second',
+    frames: 5,
+    preemptions: 2,
+    prepare: (world) => bringIn(world, 0),
+    actors: {
+      one: { run: (world, me) => countUp(world, me.open(), 0, ONE) },
+      two: {
+        run(world, me) {
+          countUp(world, me.open(), 0, TWO);
+          fsyncAndLook(world, me.open(), 0, [ONE, TWO]);
+        },
+      },
+    },
+    check: (world) => countedUp(world, 0, [ONE, TWO], 0),
+  },
+  {
+    name: 'update-reclaim',
+    shows: 'a second update of a page whose frame a miss takes meanwhile',
+    frames: 2,
+    preemptions: 2,
+    prepare: (world) => bringIn(world, 0),
+    actors: {
+      updater: {
+        run(world, me) {
+          for (const slot of [ONE, TWO]) {
+            failing('ERR_PINFOLD_FULL', false, () => countUp(world, me.open(), 0, slot));
+          }
+        },
+      },
+      misser: { run: (_, me) => failing('ERR_PINFOLD_FULL', false, () => pinAndLook(me, 2)) },
+    },
+    check(world) {
+      countedUp(world, 0, [ONE, TWO], 0);
+      countedUp(world, 2, [], 0);
+    },
+  },
+  {
+    name: 'hold-update',
+    shows: 'HOLD, and an update that would begin',
+    frames: 4,
+    preemptions: 2,
+    prepare(world) {
+      bringIn(world, 0);
+      makeDirty(world, 0);
+    },
+    actors: {
+      holder: { run: holdAndLook, kind: 'flusher' },
+      updater: { run: (world, me) => countUp(world, me.open(), 0, ONE) },
+    },
+    check: (world) => countedUp(world, 0, [ONE], 1),
+  },
+  {
+    name: 'reentrant',
+    shows: 'a view and an update inside an update of the same page',
+    frames: 4,
+    preemptions: 2,
+    prepare: (world) => bringIn(world, 0),
+    actors: {
+      updater: {
+        run(_, me) {
+          const file = me.open();
+          file.updateSync(0, () => {
+            failing('ERR_PINFOLD_REENTRANT', true, () => file.viewSync(0, (bytes) => peek(bytes, 0)));
+            failing('ERR_PINFOLD_REENTRANT', true, () => file.updateSync(0, (bytes) => poke(bytes, 0, 0)));
+          });
+        },
+      },
+      viewer: {
+        run(_, me) {
+          const found = me.open().viewSync(0, (bytes) => peek(bytes, 0));
+          if (found !== initialWord(0, 0)) machine.violated(`a view of page 0 reads ${found} (I9)`);
+        },
+      },
+    },
+  },
+  {
+    name: 'flush-write-sync',
+    shows: 'a page that is written while a flush runs, and the next fsync',
+    frames: 4,
+    preemptions: 2,
+    prepare(world) {
+      onlyWholePages(world);
+      bringIn(world, 0);
+      makeDirty(world, 0);
+    },
+    actors: {
+      syncer: {
+        run(world, me) {
+          fsyncAndLook(world, me.open(), 0, [ONE, dirtied(0)]);
+          fsyncAndLook(world, me.open(), 0, [ONE, dirtied(0)]);
+        },
+      },
+      writer: { run: writeAndClean },
+    },
+  },
+  {
+    name: 'flush-write-miss',
+    shows: 'a page that is written while a flush runs, and a miss that wants its frame',
+    frames: 3,
+    size: 64,
+    preemptions: 2,
+    prepare(world) {
+      onlyWholePages(world);
+      bringIn(world, 0);
+      makeDirty(world, 0);
+    },
+    actors: {
+      syncer: {
+        run(world, me) {
+          fsyncAndLook(world, me.open(), 0, [ONE, dirtied(0)]);
+          failing('ERR_PINFOLD_FULL', false, () => pinAndLook(me, 2));
+        },
+      },
+      writer: { run: writeAndClean },
+    },
+    check: (world) => countedUp(world, 0, [ONE], 1),
+  },
+  {
+    name: 'failed-flush-pin',
+    shows: 'a flush that fails, a read pin on what it should have covered, and the next fsync',
+    frames: 4,
+    preemptions: 2,
+    prepare(world) {
+      onlyWholePages(world);
+      bringIn(world, 0);
+      makeDirty(world, 0);
+      world.disk.failNext('flush');
+    },
+    actors: {
+      syncer: {
+        run(world, me) {
+          failing('ERR_PINFOLD_IO', false, () => fsyncAndLook(world, me.open(), 0, [dirtied(0)]));
+          failing('ERR_PINFOLD_IO', false, () => fsyncAndLook(world, me.open(), 0, [dirtied(0)]));
+        },
+      },
+      pinner: { run: (_, me) => me.open().pinSync(0).unpin() },
+    },
+  },
+  {
+    name: 'block-blocks',
+    shows: 'an fsync with `block`, which returns once a pin that was held before is dropped',
+    frames: 4,
+    preemptions: 2,
+    prepare(world) {
+      bringIn(world, 0);
+      makeDirty(world, 0);
+    },
+    actors: {
+      holder: {
+        run(world, me) {
+          const page = me.open().pinSync(0, 'write');
+          world.note(ONE, 1);
+          world.note(TWO, 1); // about to drop it
+          page.unpin();
+        },
+      },
+      syncer: {
+        run(world, me) {
+          const held = world.noted(ONE) !== 0;
+          me.open().fsyncSync({ policy: 'block' });
+          if (held && world.noted(TWO) === 0 && !world.bereaved)
+            machine.violated('an fsync with `block` has returned, and the pin is held');
+        },
+      },
+    },
+  },
+  {
+    name: 'cut-tail',
+    shows: 'a cut within a page, and a write that extends the file again',
+    frames: 6,
+    size: 2 * PAGE,
+    preemptions: 2,
+    prepare(world) {
+      bringIn(world, 0, 1);
+      writeWord(world.other, PAGE + 12, 9001);
+    },
+    actors: {
+      cutter: {
+        run(world, me) {
+          me.open().truncateSync(TAIL);
+          world.note(ONE, 1);
+        },
+      },
+      writer: { run: (_, me) => writeWord(me, 2 * PAGE + 4, 9002) },
+    },
+    check(world) {
+      if (world.noted(ONE) !== 0) tailIsZero(world);
+    },
+  },
+  {
+    name: 'cut-litter',
+    shows: 'what a device leaves behind the end of a file that was cut, and a write that extends it',
+    frames: 6,
+    size: 2 * PAGE,
+    preemptions: 2,
+    prepare: (world) => bringIn(world, 0, 1),
+    actors: {
+      cutter: { run: (_, me) => me.open().truncateSync(TAIL) },
+      device: {
+        run(world, me) {
+          store(me, 1, 12, 5555);
+          if (me.open().size === TAIL) world.note(TWO, 1); // nobody has extended it before the pin was dropped
+        },
+      },
+      writer: { run: (_, me) => writeWord(me, 2 * PAGE + 4, 9002) },
+    },
+    check(world) {
+      if (world.noted(TWO) !== 0) tailIsZero(world);
+    },
+  },
+];
