@@ -137,7 +137,7 @@ function globalsOf(tree: Node): string[] {
 /** An access is a step only where threads may meet: the machine says at which words they do. */
 function atomicStep(self: Rewriter, node: Node, op: string, temporary: () => string): string {
   const [, at, ...rest] = (node.arguments as Node[]).map((part) => self.render(part, node));
-  if (op === 'notify') return `X$notify(${at})`;
+  if (op === 'notify') return `X$notify(${at}, ${rest[0]})`;
   const name = OPS[op];
   if (name === undefined) throw new Error(`Atomics.${op} is not understood here`);
   const index = temporary();

@@ -427,13 +427,15 @@ export class Machine {
       thread.two = mix(thread.two, thread.woken ? 1 : 2);
       return thread.woken ? 'ok' : 'timed-out';
     }
-    const notify = (i: number) => {
+    const notify = (i: number, most = Number.POSITIVE_INFINITY) => {
+      let woken = 0;
       for (const thread of machine.#threads) {
-        if (thread.state !== SLEEPING || thread.sleepsOn !== i) continue;
+        if (woken === most || thread.state !== SLEEPING || thread.sleepsOn !== i) continue;
         thread.state = READY;
         thread.woken = true;
+        woken++;
       }
-      return 0;
+      return woken;
     };
     return {
       P,

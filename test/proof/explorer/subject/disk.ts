@@ -11,7 +11,10 @@ const FAIL_WRITES = 3;
 const FAIL_FLUSHES = 4;
 const FAIL_RESIZES = 5;
 const FLUSHING = 6;
+const FAIL_READS = 7;
 const CONTENTS = 8;
+
+const FAILING = { read: FAIL_READS, write: FAIL_WRITES, flush: FAIL_FLUSHES, resize: FAIL_RESIZES };
 
 export class Disk {
   readonly #at: number;
@@ -51,12 +54,12 @@ export class Disk {
     Atomics.store(machine.words, this.#at + SEQ, 0);
   }
 
-  failNext(what: 'write' | 'flush' | 'resize', times = 1): void {
-    this.#store(what === 'write' ? FAIL_WRITES : what === 'flush' ? FAIL_FLUSHES : FAIL_RESIZES, times);
+  failNext(what: keyof typeof FAILING, times = 1): void {
+    this.#store(FAILING[what], times);
   }
 
   heal(): void {
-    for (const field of [FAIL_WRITES, FAIL_FLUSHES, FAIL_RESIZES]) this.#store(field, 0);
+    for (const field of Object.values(FAILING)) this.#store(field, 0);
   }
 
   #fails(field: number): boolean {
@@ -67,6 +70,7 @@ export class Disk {
   }
 
   read(bytes: Uint8Array, position: number): number {
+    if (this.#fails(FAIL_READS)) return -EIO;
     const length = Math.max(0, Math.min(bytes.length, this.#load(LENGTH) - position));
     const first = position / (this.#pageWords * 4);
     for (let n = 0; n < length; n += 4) {

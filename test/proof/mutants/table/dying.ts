@@ -77,6 +77,20 @@ export const dying: readonly Mutant[] = [
     found: [explored('update-update', 1)],
   },
   {
+    name: 'wake-one',
+    rule: '§8 wake: notifies *all*',
+    breaks: [8],
+    changes: [change(WORDS, 'atomic.notify(at + L.FRAME_WAKE, -1);', 'atomic.notify(at + L.FRAME_WAKE, 1);')],
+    found: [explored('wait-two', 1)],
+  },
+  {
+    name: 'wake-one-file',
+    rule: '§8 wake: notifies *all*, also who sleeps on the file',
+    breaks: [8],
+    changes: [change(WORDS, 'atomic.notify(at + L.FILE_WAKE, -1);', 'atomic.notify(at + L.FILE_WAKE, 0);')],
+    found: [explored('sync-sync', 1)],
+  },
+  {
     name: 'wake-keeps-waiters',
     rule: '§8 wake: clears WAITERS in its own CAS',
     breaks: [8],
@@ -639,6 +653,24 @@ export const dying: readonly Mutant[] = [
         WRITEBACK,
         'if (held & 1) count(L.COUNT_BOUNCED);',
         'if (held & 1) count(L.COUNT_BOUNCED);\n      while (atomic.load<i32>(0, L.HEADER_LIFE) < 0) {}',
+      ),
+    ],
+    found: [sections],
+  },
+  {
+    name: 'section-size',
+    rule: '§6 step 5: size and commit are one section',
+    breaks: [4, 11],
+    changes: [
+      change(
+        UPDATE,
+        '      // Section.\n      atomic.store<i32>(at, useq + 1, L.FRAME_USEQ);\n      atomic.store<i32>(fileRow, lo,',
+        '      atomic.store<i32>(fileRow, lo,',
+      ),
+      change(
+        UPDATE,
+        '      atomic.store<i32>(fileRow, seq + 2, L.FILE_SIZE_SEQ);\n      return true;',
+        '      atomic.store<i32>(fileRow, seq + 2, L.FILE_SIZE_SEQ);\n      while (atomic.load<i32>(0, L.HEADER_LIFE) < 0) {}\n      atomic.store<i32>(at, useq + 1, L.FRAME_USEQ);\n      return true;',
       ),
     ],
     found: [sections],

@@ -24,7 +24,7 @@ export const updates: readonly Mutant[] = [
     rule: '§6 step 1: needs not UPDATING, also for a hit',
     breaks: [9, 14],
     changes: [change(UPDATE, 'const NOT_UPDATABLE = L.UPDATING |', 'const NOT_UPDATABLE =')],
-    found: [explored('update-update', 1)],
+    found: [explored('update-hits', 2)],
   },
   {
     name: 'begin-hold',

@@ -61,11 +61,6 @@ export const ends: readonly Scenario[] = [
             me.open().fsyncSync();
             if (!emptyForGood(me.pool)) continue;
             world.note(CLOSED, 1);
-            for (let frame = 0; frame < me.pool.geometry.frames; frame++) {
-              if (me.kernel.frameWord(frame as never, L.FRAME_FILE) >= 0)
-                machine.violated(`the cache is closed, and frame ${frame} holds a page`);
-            }
-            me.control.setLife(L.LIFE_OPEN); // for what is looked at in the end
             return;
           }
         },
@@ -76,6 +71,14 @@ export const ends: readonly Scenario[] = [
           readUnlessClosed(me, 1);
         },
       },
+    },
+    check(world) {
+      const { kernel, control, pool } = world.other;
+      for (let frame = 0; world.noted(CLOSED) !== 0 && frame < pool.geometry.frames; frame++) {
+        if (kernel.frameWord(frame as never, L.FRAME_FILE) >= 0)
+          machine.violated(`the cache is closed, and frame ${frame} holds a page`);
+      }
+      control.setLife(L.LIFE_OPEN); // for what is looked at in the end
     },
   },
   {

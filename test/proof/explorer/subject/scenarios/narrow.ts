@@ -22,6 +22,11 @@ function failing(code: string, must: boolean, does: () => void): void {
   if (must) machine.violated(`no ${code}`);
 }
 
+function countTwice(world: World, me: Me, slot: number): void {
+  countUp(world, me.open(), 0, slot);
+  countUp(world, me.open(), 0, slot + 1);
+}
+
 function stateOf(world: World, me: Me, index: number): number {
   const frame = me.control.lookup(world.file, index);
   return frame < 0 ? 0 : me.kernel.frameWord(frame, L.FRAME_STATE);
@@ -63,6 +68,12 @@ function writeWord(me: Me, position: number, value: number): void {
   const source = new Uint8Array(4);
   new DataView(source.buffer).setInt32(0, value, true);
   me.open().writeSync(source, position);
+}
+
+/** Behind the end of the file, in its last page, are zeros, whatever was in the frame before. */
+function lookBehindEnd(me: Me): void {
+  const found = me.open().viewSync(2, (bytes) => peek(bytes, 12));
+  if (found !== 0) machine.violated(`behind the end of the file is ${found}, not 0`);
 }
 
 const TAIL = PAGE + 8;
@@ -107,6 +118,91 @@ export const narrows: readonly Scenario[] = [
         },
       },
     },
+  },
+  {
+    name: 'pins-full',
+    shows: 'a miss while every frame is pinned',
+    frames: 2,
+    preemptions: 2,
+    prepare: (world) => bringIn(world, 0, 1),
+    actors: {
+      pinner: {
+        run: (_, me) =>
+          failing('ERR_PINFOLD_FULL', false, () => {
+            const page = me.open().pinSync(1);
+            failing('ERR_PINFOLD_FULL', false, () => pinAndLook(me, 0));
+            if (peek(page.bytes, 0) !== initialWord(1, 0)) machine.violated('page 1 moves under a pin (I2)');
+            page.unpin();
+          }),
+      },
+      misser: { run: (_, me) => failing('ERR_PINFOLD_FULL', false, () => pinAndLook(me, 2)) },
+    },
+  },
+  {
+    name: 'failed-read',
+    shows: 'two threads miss a page, and the first read of it fails',
+    frames: 3,
+    preemptions: 2,
+    prepare: (world) => world.disk.failNext('read'),
+    actors: {
+      one: { run: (_, me) => failing('ERR_PINFOLD_IO', false, () => pinAndLook(me, 1)) },
+      two: { run: (_, me) => failing('ERR_PINFOLD_IO', false, () => pinAndLook(me, 1)) },
+    },
+  },
+  {
+    name: 'tail-miss',
+    shows: "two threads miss the file's last page, which it has in part",
+    frames: 2,
+    size: 2 * PAGE + 8,
+    preemptions: 2,
+    prepare: (world) => bringIn(world, 0, 1),
+    actors: { one: { run: (_, me) => lookBehindEnd(me) }, two: { run: (_, me) => lookBehindEnd(me) } },
+  },
+  {
+    name: 'wait-two',
+    shows: 'two updates that wait for a third',
+    frames: 6,
+    preemptions: 2,
+    prepare: (world) => bringIn(world, 0),
+    actors: {
+      one: { run: (world, me) => countUp(world, me.open(), 0, ONE) },
+      two: { run: (world, me) => countUp(world, me.open(), 0, TWO) },
+      three: { run: (world, me) => countUp(world, me.open(), 0, 3) },
+    },
+    check: (world) => countedUp(world, 0, [ONE, TWO, 3], 0),
+  },
+  {
+    name: 'update-hits',
+    shows: 'updates of a page by threads that have all that it takes',
+    frames: 5,
+    preemptions: 2,
+    prepare: (world) => bringIn(world, 0),
+    actors: {
+      one: { run: (world, me) => countTwice(world, me, ONE) },
+      two: { run: (world, me) => countTwice(world, me, 3) },
+    },
+    check: (world) => countedUp(world, 0, [ONE, TWO, 3, 4], 0),
+  },
+  {
+    name: 'scan-scan',
+    shows: 'a scanner that forgets a group, an update in that group, and the scan of the next fsync',
+    frames: 4,
+    preemptions: 3,
+    prepare(world) {
+      bringIn(world, 0);
+      makeDirty(world, 0);
+      world.other.open().fsyncSync();
+    },
+    actors: {
+      flusher: { run: cleanOnce, kind: 'flusher' },
+      writer: {
+        run(world, me) {
+          countUp(world, me.open(), 0, ONE);
+          fsyncAndLook(world, me.open(), 0, [ONE]);
+        },
+      },
+    },
+    check: (world) => countedUp(world, 0, [ONE], 1),
   },
   {
     name: 'scan-reuse',

@@ -108,7 +108,13 @@ export const truncates: readonly Scenario[] = [
       if (file.size <= PAGE + 8) return;
       const found = file.viewSync(1, (bytes) => peek(bytes, 12));
       mayBe('what was cut off page 1', found, 0, 9001);
-      if (file.size === 2 * PAGE + 8) mayBe('what lies in the gap', firstWord(world.other, 2), 0);
+      if (file.size !== 2 * PAGE + 8) return;
+      mayBe('what lies in the gap', firstWord(world.other, 2), 0);
+      mayBe(
+        'what was written',
+        file.viewSync(2, (bytes) => peek(bytes, 4)),
+        9002,
+      );
     },
   },
   {

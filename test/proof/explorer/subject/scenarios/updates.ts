@@ -85,6 +85,7 @@ export const updates: readonly Scenario[] = [
     prepare(world) {
       onlyWholePages(world);
       bringIn(world, 0, 1);
+      makeDirty(world, 1);
     },
     actors: {
       updater: {
@@ -98,7 +99,7 @@ export const updates: readonly Scenario[] = [
           });
         },
       },
-      syncer: { run: (world, me) => fsyncAndLook(world, me.open(), 1, [2]) },
+      syncer: { run: (world, me) => fsyncAndLook(world, me.open(), 1, [2, dirtied(1)]) },
     },
   },
 ];
