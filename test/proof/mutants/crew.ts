@@ -2,9 +2,12 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { nameOf } from './mutant.ts';
 import type { Done, Job } from './worker.ts';
 
 const THREADS = 2;
+/** How long after the end of its time a job may still be busy with what can't be cut short, in seconds: a test file. */
+const GRACE = 45;
 
 /** Beside this file where each entry of the bundle has its own, in the folder of the part where pieces are shared. */
 function workerFile(): URL {
@@ -22,10 +25,15 @@ export async function doAll(
 ): Promise<void> {
   const left = [...jobs];
   const work = async () => {
-    const worker = new Worker(workerFile());
+    let worker = new Worker(workerFile());
     try {
       for (let job = left.shift(); job !== undefined && !stopped(); job = left.shift()) {
-        done(job, await ask(worker, job));
+        const result = await ask(worker, job);
+        if (result === undefined) {
+          await worker.terminate();
+          worker = new Worker(workerFile());
+        }
+        done(job, result ?? hanging(job));
       }
     } finally {
       await worker.terminate();
@@ -34,10 +42,21 @@ export async function doAll(
   await Promise.all(Array.from({ length: Math.min(THREADS, jobs.length) }, work));
 }
 
-/** A job is limited by its own seconds; a thread that ends has lost it. */
-function ask(worker: Worker, job: Job): Promise<Done> {
+/** Code may hang where nothing can stop it: in a loop of the kernel that a check calls. That is not counted as found. */
+function hanging(job: Job): Done {
+  const wrong = `it never ends: ${job.seconds + GRACE} s`;
+  if (job.kind === 'control')
+    return { control: { name: nameOf(job.check), wrong, tries: 0, complete: false } };
+  const ms = (job.seconds + GRACE) * 1000;
+  return { hunt: { name: job.name, wrong, tries: 0, ms, strayed: true } };
+}
+
+/** A job is limited by its own seconds, and by more than that here: undefined. A thread that ends has lost it. */
+function ask(worker: Worker, job: Job): Promise<Done | undefined> {
   return new Promise((resolve, reject) => {
+    const limit = setTimeout(() => settle(() => resolve(undefined)), (job.seconds + GRACE) * 1000);
     const settle = (does: () => void) => {
+      clearTimeout(limit);
       worker.off('message', heard).off('error', failed).off('exit', ended);
       does();
     };

@@ -46,7 +46,8 @@ export function summarize(mutants: readonly Mutant[], hunts: ReadonlyMap<string,
 /** A line of progress. */
 export function lineOf({ name, by, wrong, tries, ms, strayed }: Hunt): string {
   const took = `${(ms / 1000).toFixed(1)} s`;
-  if (by === undefined) return `SURVIVES ${name} (${tries} tries, ${took})`;
+  if (by === undefined)
+    return `SURVIVES ${name} (${tries} tries, ${took})${wrong === undefined ? '' : `: ${wrong}`}`;
   return `${name}: ${by}${strayed ? ' (not where it was expected)' : ''}; try ${tries}, ${took}: ${wrong}`;
 }
 

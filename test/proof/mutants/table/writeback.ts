@@ -72,8 +72,10 @@ export const writebacks: readonly Mutant[] = [
         'if (atomic.load<i32>(at, L.FILE_ROUND_DONE) - ticket < 0) return -1;',
         'if (atomic.load<i32>(at, L.FILE_ROUND_OPEN) - ticket <= 0) return -1;',
       ),
+      change(WRITEBACK, '  if (atomic.load<i32>(result, L.RESULT_TICKET) != ticket) return 1;\n', ''),
+      change(WRITEBACK, 'return atomic.load<i32>(result, L.RESULT_TICKET) == ticket ? 0 : 1;', 'return 0;'),
     ],
-    found: [explored('sync-sync', 1)],
+    found: [explored('round-join', 2)],
   },
   {
     name: 'round-write-error',
@@ -110,7 +112,7 @@ export const writebacks: readonly Mutant[] = [
     rule: '§7 fsync (4): a writeback’s count moves before it ends; only the second move says that the first has ended',
     breaks: [5],
     changes: [change(PROTOCOL, '- before) | 0) >= 2) return;', '- before) | 0) >= 1) return;')],
-    found: [explored('write-flush-sync', 1), tested('test/kernel/flush-failure.test.ts')],
+    found: [tested('test/kernel/flush-failure.test.ts')],
   },
   {
     name: 'wb-fail-ignored',
@@ -123,7 +125,7 @@ export const writebacks: readonly Mutant[] = [
         'if (kernel.load(fileAt + L.FILE_WB_FAIL) < failures) {',
       ),
     ],
-    found: [explored('failed-write', 1)],
+    found: [explored('failed-write-sync', 1)],
   },
   {
     name: 'wb-fail-late-look',
@@ -137,7 +139,7 @@ export const writebacks: readonly Mutant[] = [
         '    const failures = kernel.load(fileAt + L.FILE_WB_FAIL);\n    account.pages += first.pages;',
       ),
     ],
-    found: [explored('failed-write', 1)],
+    found: [explored('failed-write-sync', 2)],
   },
   {
     name: 'wb-fail-after-cas',
@@ -151,11 +153,11 @@ export const writebacks: readonly Mutant[] = [
       ),
       change(
         WRITEBACK,
-        '      setDirtyBits(frame, file);\n      atomic.store<i32>(slotAt, 0, L.ROW_WRITEBACKS);\n      account(s, after);',
-        '      setDirtyBits(frame, file);\n      atomic.store<i32>(slotAt, 0, L.ROW_WRITEBACKS);\n      account(s, after);\n      atomic.add<i32>(fileAt(file), 1, L.FILE_WB_FAIL);',
+        '      setDirtyBits(frame, file);\n      atomic.store<i32>(slotAt, 0, L.ROW_WRITEBACKS);\n      account(s, after);\n      if (s & L.WAITERS) wakeFrame(at);',
+        '      setDirtyBits(frame, file);\n      atomic.store<i32>(slotAt, 0, L.ROW_WRITEBACKS);\n      account(s, after);\n      if (s & L.WAITERS) wakeFrame(at);\n      atomic.add<i32>(fileAt(file), 1, L.FILE_WB_FAIL);',
       ),
     ],
-    found: [explored('failed-write', 1)],
+    found: [explored('failed-write-sync', 2)],
   },
   {
     name: 'failed-write-clean',
@@ -400,7 +402,7 @@ export const writebacks: readonly Mutant[] = [
       change(WRITEBACK, failSeqMoves, 'count(L.COUNT_ERRORS);'),
       change(WRITEBACK, failSeqEnds, 'atomic.add<i32>(at, 2, L.FILE_FAIL_SEQ);'),
     ],
-    found: [explored('failed-flush-writeback', 1)],
+    found: [explored('failed-flush-end', 2)],
   },
   {
     name: 'fail-seq-before',
@@ -410,7 +412,7 @@ export const writebacks: readonly Mutant[] = [
       change(WRITEBACK, failSeqMoves, failSeqMoves.replace(', 1,', ', 2,')),
       change(WRITEBACK, failSeqEnds, ''),
     ],
-    found: [explored('failed-flush-writeback', 1)],
+    found: [explored('failed-flush-round', 1)],
   },
   {
     name: 'round-at-odd',
@@ -420,7 +422,7 @@ export const writebacks: readonly Mutant[] = [
       change(FSYNC, failSeqIsEven, 'const failSeq = kernel.load(fileAt + L.FILE_FAIL_SEQ);'),
       change(FSYNC, 'yield* even(pool, file, L.FILE_FAIL_SEQ);\n    ticket', 'ticket'),
     ],
-    found: [explored('failed-flush-writeback', 1), tested('test/kernel/flush-failure.test.ts')],
+    found: [tested('test/kernel/flush-failure.test.ts')],
   },
   {
     name: 'round-fail-seq',
@@ -433,7 +435,7 @@ export const writebacks: readonly Mutant[] = [
         'if (kernel.load(fileAt + L.FILE_FAIL_SEQ) < failSeq) {',
       ),
     ],
-    found: [explored('failed-flush-writeback', 1)],
+    found: [explored('failed-flush-round', 1)],
   },
   {
     name: 'end-fail-seq',
@@ -446,7 +448,7 @@ export const writebacks: readonly Mutant[] = [
         'const again = i32(atomic.load<i32>(fileRow, L.FILE_FAIL_SEQ) < failSeq);',
       ),
     ],
-    found: [explored('failed-flush-writeback', 1)],
+    found: [explored('failed-flush-end', 1)],
   },
   {
     name: 'fail-seq-after-write',
@@ -459,7 +461,7 @@ export const writebacks: readonly Mutant[] = [
         'control.endWriteback(slot, kernel.fileWord(file, L.FILE_FAIL_SEQ));',
       ),
     ],
-    found: [explored('failed-flush-writeback', 1)],
+    found: [explored('failed-flush-end', 1)],
   },
   {
     name: 'error-untold',

@@ -1,6 +1,7 @@
 // Narrow windows: each scenario is made for one rule that the others leave alone.
 import type { PinfoldError } from '../../../../../src/errors';
 import * as L from '../../../../../src/kernel/layout';
+import { flush } from '../../../../../src/protocol/flush';
 import { peek, poke } from '../bytes';
 import { bringIn, countedUp, countUp, dirtied, fsyncAndLook, makeDirty, onlyWholePages } from '../promises';
 import { initialWord, type Me, PAGE, type Scenario, type World } from '../world';
@@ -76,6 +77,11 @@ function lookBehindEnd(me: Me): void {
   if (found !== 0) machine.violated(`behind the end of the file is ${found}, not 0`);
 }
 
+/** An fsync that may fail; if it does not, it is true. */
+function syncIfItCan(world: World, me: Me, index: number): void {
+  failing('ERR_PINFOLD_IO', false, () => fsyncAndLook(world, me.open(), index, [dirtied(index)]));
+}
+
 const TAIL = PAGE + 8;
 
 /** What lay behind the end when the file was extended is zeros. */
@@ -106,15 +112,16 @@ export const narrows: readonly Scenario[] = [
   },
   {
     name: 'miss-view',
-    shows: 'a view of a page that is just being brought in',
-    frames: 3,
+    shows: 'a view of a page that is just being brought in, into a frame that was another page’s',
+    frames: 2,
     preemptions: 2,
+    prepare: (world) => bringIn(world, 0, 1),
     actors: {
-      misser: { run: (_, me) => pinAndLook(me, 1) },
+      misser: { run: (_, me) => pinAndLook(me, 2) },
       viewer: {
         run(_, me) {
-          const found = me.open().viewSync(1, (bytes) => peek(bytes, 0));
-          if (found !== initialWord(1, 0)) machine.violated(`a view of page 1 reads ${found} (I2)`);
+          const found = me.open().viewSync(2, (bytes) => peek(bytes, 0));
+          if (found !== initialWord(2, 0)) machine.violated(`a view of page 2 reads ${found} (I2)`);
         },
       },
     },
@@ -357,11 +364,110 @@ export const narrows: readonly Scenario[] = [
     actors: {
       syncer: {
         run(world, me) {
-          failing('ERR_PINFOLD_IO', false, () => fsyncAndLook(world, me.open(), 0, [dirtied(0)]));
-          failing('ERR_PINFOLD_IO', false, () => fsyncAndLook(world, me.open(), 0, [dirtied(0)]));
+          syncIfItCan(world, me, 0);
+          syncIfItCan(world, me, 0);
         },
       },
       pinner: { run: (_, me) => me.open().pinSync(0).unpin() },
+    },
+  },
+  {
+    name: 'round-join',
+    shows: 'an fsync that joins the round of another just before it closes',
+    frames: 4,
+    preemptions: 2,
+    prepare(world) {
+      bringIn(world, 0);
+      makeDirty(world, 0);
+    },
+    actors: {
+      one: { run: (world, me) => fsyncAndLook(world, me.open(), 0, [dirtied(0)]) },
+      two: { run: (world, me) => fsyncAndLook(world, me.open(), 0, [dirtied(0)]) },
+    },
+  },
+  {
+    name: 'failed-write-sync',
+    shows: 'a writeback that fails under an fsync that has passed its page',
+    frames: 4,
+    preemptions: 2,
+    prepare(world) {
+      onlyWholePages(world);
+      bringIn(world, 0);
+      makeDirty(world, 0);
+      world.disk.failNext('write');
+    },
+    actors: {
+      flusher: { run: cleanOnce, kind: 'flusher' },
+      syncer: { run: (world, me) => syncIfItCan(world, me, 0) },
+    },
+  },
+  {
+    name: 'failed-flush-end',
+    shows: 'a flush that fails between the write of a writeback and its end',
+    frames: 4,
+    preemptions: 2,
+    prepare(world) {
+      bringIn(world, 0, 1);
+      makeDirty(world, 1);
+      cleanOnce(world, world.other);
+      makeDirty(world, 0);
+      world.disk.failNext('flush');
+    },
+    actors: {
+      flusher: { run: cleanOnce, kind: 'flusher' },
+      reclaimer: {
+        run(world, me) {
+          me.run(flush(me.pool, world.file));
+          syncIfItCan(world, me, 0);
+        },
+      },
+    },
+  },
+  {
+    name: 'failed-flush-round',
+    shows: 'a flush that fails, of a reclaimer, beside a round',
+    frames: 4,
+    preemptions: 2,
+    prepare(world) {
+      bringIn(world, 0, 1);
+      makeDirty(world, 1);
+      cleanOnce(world, world.other);
+      makeDirty(world, 0);
+      world.disk.failNext('flush');
+    },
+    actors: {
+      reclaimer: { run: (world, me) => me.run(flush(me.pool, world.file)) },
+      syncer: {
+        run(world, me) {
+          syncIfItCan(world, me, 1);
+          syncIfItCan(world, me, 0);
+        },
+      },
+    },
+  },
+  {
+    name: 'refused-cut-extend',
+    shows: 'a cut that the system refuses, beside a write that extends the file',
+    frames: 6,
+    size: 2 * PAGE,
+    preemptions: 2,
+    prepare(world) {
+      bringIn(world, 0, 1);
+      world.disk.failNext('resize');
+    },
+    actors: {
+      cutter: { run: (_, me) => failing('ERR_PINFOLD_IO', false, () => me.open().truncateSync(PAGE)) },
+      writer: {
+        run(world, me) {
+          writeWord(me, 2 * PAGE + 4, 9002);
+          world.note(ONE, 1);
+        },
+      },
+    },
+    check(world) {
+      if (world.noted(ONE) === 0 || world.bereaved) return; // who recovers the cutter is not refused
+      const { size } = world.other.open();
+      if (size !== 2 * PAGE + 8) machine.violated(`a write has extended the file, which has ${size} bytes`);
     },
   },
   {
