@@ -1,5 +1,5 @@
 // §8: waiting, requests, dying.
-import { type Check, change, explored, type Mutant, sections } from '../mutant.ts';
+import { type Check, change, explored, type Mutant, sections, tested } from '../mutant.ts';
 
 const PINS = 'src/kernel/control/pins.ts';
 const WORDS = 'src/kernel/control/words.ts';
@@ -13,6 +13,7 @@ const RECOVER = 'src/protocol/recovery.ts';
 const FLUSH = 'src/protocol/flush.ts';
 const TRUNCATE = 'src/protocol/truncate.ts';
 const FSYNC = 'src/protocol/fsync.ts';
+const LIVENESS = 'src/liveness.ts';
 
 const deaths = (scenario: string, pinnedDirty?: 'keep' | 'redirty'): Check => ({
   by: 'deaths',
@@ -642,6 +643,34 @@ export const dying: readonly Mutant[] = [
       ),
     ],
     found: [{ by: 'explorer', scenario: 'update-update', preemptions: 0, dies: 'one', undertaker: true }],
+  },
+  // -- who is dead
+  {
+    name: 'alive-number',
+    rule: '§8 alive: the OS thread and its start time',
+    breaks: [11],
+    changes: [
+      change(
+        LIVENESS,
+        'return Number(BigInt.asIntN(32, startOf(tid))) === kernel.rowWord(owner, L.ROW_START_LO);',
+        'return startOf(tid) >= 0n;',
+      ),
+    ],
+    found: [tested('test/kernel/recovery.test.ts')],
+  },
+  {
+    name: 'recoverer-generation',
+    rule: '§8 a recoverer is known by row and generation',
+    breaks: [11],
+    changes: [change(LIVENESS, 'if (((status >>> 3) & 0x1fffff) !== signature >>> 11) return false;', '')],
+    found: [tested('test/kernel/recovery.test.ts')],
+  },
+  {
+    name: 'recoverer-living',
+    rule: '§8 nobody else recovers a row whose recoverer lives',
+    breaks: [11],
+    changes: [change(LIVENESS, 'if (recoverer !== 0 && isRecovererAlive(kernel, recoverer)) continue;', '')],
+    found: [tested('test/kernel/recovery.test.ts')],
   },
   // -- sections
   {
