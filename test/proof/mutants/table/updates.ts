@@ -145,7 +145,7 @@ export const updates: readonly Mutant[] = [
     rule: '§6 step 5: the truncate epoch is checked again',
     breaks: [4],
     changes: [change(UPDATE, 'if ((cut & 1) != 0 || cut != cutSeq) return false;', '')],
-    found: [explored('refused-cut-extend', 1)],
+    found: [explored('refused-cut-extend', 2)],
   },
   {
     name: 'commit-clean',

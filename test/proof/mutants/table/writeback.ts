@@ -553,7 +553,7 @@ export const writebacks: readonly Mutant[] = [
     rule: '§7 truncate: takes the tail’s UPDATING',
     breaks: [4],
     changes: [change(TRUNCATE, 'if (size % geometry.pageSize !== 0) {', 'if (size < 0) {')],
-    found: [explored('extend-writeback-cut', 1)],
+    found: [explored('cut-tail', 0)],
   },
   {
     name: 'cut-tail-kept',
@@ -595,7 +595,7 @@ export const writebacks: readonly Mutant[] = [
         '',
       ),
     ],
-    found: [explored('orphan-reuse', 0)],
+    found: [explored('extend-writeback-cut', 0)],
   },
   {
     name: 'cut-no-flush',
