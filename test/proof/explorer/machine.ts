@@ -414,6 +414,7 @@ export class Machine {
       return target;
     }
     function* wait(i: number, value: number, timeout: number): Generator<unknown, string, unknown> {
+      machine.#meetAt(i); // a notification there does not commute with it, even if nobody stores
       if (P(i)) yield STOP;
       if (ld(i) !== value) return 'not-equal';
       const thread = machine.#current;

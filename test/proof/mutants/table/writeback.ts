@@ -526,7 +526,7 @@ export const writebacks: readonly Mutant[] = [
         'if (kernel.load(fileAt + L.FILE_CUT_SEQ) < cutSeq && ++cuts',
       ),
     ],
-    found: [explored('refused-cut', 1)],
+    found: [explored('refused-cut-tail', 2)],
   },
   {
     name: 'cut-not-waited',

@@ -470,6 +470,30 @@ export const narrows: readonly Scenario[] = [
     },
   },
   {
+    name: 'refused-cut-tail',
+    shows: 'a cut within a dirty page that the system refuses, beside an fsync',
+    frames: 5,
+    size: 2 * PAGE,
+    preemptions: 2,
+    prepare(world) {
+      bringIn(world, 1);
+      writeWord(world.other, PAGE + 12, 9001);
+      world.disk.failNext('resize');
+    },
+    actors: {
+      cutter: { run: (_, me) => failing('ERR_PINFOLD_IO', false, () => me.open().truncateSync(TAIL)) },
+      syncer: {
+        run(world, me) {
+          me.open().fsyncSync();
+          if (world.bereaved) return; // who recovers the cutter is not refused
+          const stable = machine.atomically(() => world.disk.stable(1, 3));
+          if (stable !== 9001)
+            machine.violated(`fsync has returned: ${stable} is stable behind a cut that was refused (I5)`);
+        },
+      },
+    },
+  },
+  {
     name: 'block-blocks',
     shows: 'an fsync with `block`, which returns once a pin that was held before is dropped',
     frames: 4,
