@@ -305,7 +305,7 @@ export const dying: readonly Mutant[] = [
         'store<i32>(entry',
       ),
     ],
-    found: [explored('update-update', 0, 'one')],
+    found: [explored('update-view-copy', 0, 'updater')],
   },
   {
     name: 'die-update-unwoken',
@@ -325,7 +325,7 @@ export const dying: readonly Mutant[] = [
     rule: '§6 step 8: `stage` is cleared in the CAS’s section',
     breaks: [11],
     changes: [change(RECOVERY, 'store<i32>(entry, 0, L.UPDATE_STAGE);\n      account', 'account')],
-    found: [explored('update-update', 0, 'one')],
+    found: [{ by: 'explorer', scenario: 'update-update', preemptions: 0, dies: 'one', undertaker: true }],
   },
   // -- recovery: pins
   {
@@ -416,7 +416,7 @@ export const dying: readonly Mutant[] = [
     name: 'die-writebacks',
     rule: '§8 recovery: writebacks end',
     breaks: [3, 8, 11],
-    changes: [without(RECOVERY, 'giveBackOf(owner, slot);')],
+    changes: [change(RECOVERY, 'giveBackOf(owner, slot);', 'continue;')],
     found: [explored('write-flush-sync', 0, 'flusher')],
   },
   {
@@ -589,7 +589,7 @@ export const dying: readonly Mutant[] = [
     changes: [
       without(RECOVER, 'if (control.fileRelease(file, owner) === 0) control.ring(serviceClass.files);'),
     ],
-    found: [explored('pin-reclaim', 0, 'pinner')],
+    found: [explored('update-view-copy', 0, 'flusher')],
   },
   {
     name: 'die-beyond',
@@ -630,7 +630,7 @@ export const dying: readonly Mutant[] = [
       ),
       change(RECOVER, '  control.recoverEnd(owner);\n  return true;', '  return true;'),
     ],
-    found: [explored('recovery-recovery', 0, 'updater')],
+    found: [explored('recovery-attach', 1, 'pinner')],
   },
   {
     name: 'recover-again',

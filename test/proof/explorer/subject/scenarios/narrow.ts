@@ -1,5 +1,6 @@
 // Narrow windows: each scenario is made for one rule that the others leave alone.
 import type { PinfoldError } from '../../../../../src/errors';
+import { Kernel } from '../../../../../src/kernel/kernel';
 import * as L from '../../../../../src/kernel/layout';
 import { flush } from '../../../../../src/protocol/flush';
 import { peek, poke } from '../bytes';
@@ -75,6 +76,13 @@ function writeWord(me: Me, position: number, value: number): void {
 function lookBehindEnd(me: Me): void {
   const found = me.open().viewSync(2, (bytes) => peek(bytes, 12));
   if (found !== 0) machine.violated(`behind the end of the file is ${found}, not 0`);
+}
+
+function attachAndDetach({ places }: World): void {
+  const { geometry, module, memory } = places;
+  const kernel = new Kernel(module, memory);
+  kernel.attach(geometry.serviceRows, geometry.rows, L.KIND_USER, { tid: 0, start: 0n }, 97);
+  kernel.control.detach();
 }
 
 /** An fsync that may fail; if it does not, it is true. */
@@ -491,6 +499,17 @@ export const narrows: readonly Scenario[] = [
             machine.violated(`fsync has returned: ${stable} is stable behind a cut that was refused (I5)`);
         },
       },
+    },
+  },
+  {
+    name: 'recovery-attach',
+    shows: 'a thread that attaches while a dead one is recovered: whose row it may get',
+    frames: 3,
+    preemptions: 2,
+    prepare: (world) => bringIn(world, 0),
+    actors: {
+      pinner: { run: (_, me) => pinAndLook(me, 0) },
+      newcomer: { immortal: true, run: attachAndDetach },
     },
   },
   {
