@@ -9,13 +9,4 @@ import type { Part } from './part.ts';
 import { storms } from './storms/index.ts';
 
 /** In the order in which they run. */
-export const parts: readonly Part[] = [
-  explorer,
-  branches,
-  crash,
-  faults,
-  ext4,
-  model,
-  storms,
-  mutantsPart,
-];
+export const parts: readonly Part[] = [explorer, branches, crash, faults, ext4, model, storms, mutantsPart];

@@ -8,8 +8,8 @@ import { root } from '../../support/root.ts';
 import { taken } from '../explorer/branches.ts';
 import { lower, toJavaScript } from '../explorer/lower.ts';
 import type { Context, Outcome, Part } from '../part.ts';
-import { unreachable } from './unreachable.ts';
 import { keep } from './lowered.ts';
+import { unreachable } from './unreachable.ts';
 
 /** The share of the branches that has to be taken. */
 const SHARE = 0.95;
@@ -20,7 +20,13 @@ const TESTS = ['dirty', 'flush-failure', 'pins', 'recovery', 'rows', 'schedules'
 
 function runTests(directory: string): Promise<string> {
   const files = TESTS.map((name) => `test/kernel/${name}.test.ts`);
-  const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/proof/branches/vitest.config.ts', ...files];
+  const args = [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    '--config',
+    'test/proof/branches/vitest.config.ts',
+    ...files,
+  ];
   const env = { ...process.env, PINFOLD_BRANCHES: directory, NO_COLOR: '1' };
   const child = spawn(process.execPath, args, { cwd: root, env, timeout: TESTS_MS });
   let out = '';
@@ -34,7 +40,8 @@ function runTests(directory: string): Promise<string> {
     child.once('error', reject);
     child.once('close', (code) => {
       if (code === 0) resolve(out);
-      else reject(new Error(`tests of the kernel fail on the lowered module (${code}):\n${out.slice(-4000)}`));
+      else
+        reject(new Error(`tests of the kernel fail on the lowered module (${code}):\n${out.slice(-4000)}`));
     });
   });
 }

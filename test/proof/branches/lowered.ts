@@ -57,20 +57,24 @@ export function keep(directory: string, lowered: Lowered): void {
 export function countBranches(directory: string): () => void {
   const lowered = JSON.parse(readFileSync(fileIn(directory), 'utf8')) as Lowered;
   const branch = new Uint8Array(lowered.branches.length);
-  const builds = ['control', 'control.debug'].map((name) => readFileSync(join(root, `build/kernel/${name}.wasm`)));
+  const builds = ['control', 'control.debug'].map((name) =>
+    readFileSync(join(root, `build/kernel/${name}.wasm`)),
+  );
   const counted = new WeakSet<object>();
   const { Module, Instance } = WebAssembly;
-  const CountedModule = function (bytes: BufferSource) {
-    const module = new Module(bytes);
-    if (bytes instanceof Uint8Array && builds.some((build) => build.equals(bytes))) counted.add(module);
-    return module;
-  };
-  const CountedInstance = function (module: WebAssembly.Module, imports: { env: { memory: WebAssembly.Memory } }) {
-    if (!counted.has(module)) return new Instance(module, imports);
-    return { exports: instanceOf(lowered, imports.env.memory, branch) };
-  };
-  CountedModule.prototype = Module.prototype;
-  CountedInstance.prototype = Instance.prototype;
-  Object.assign(WebAssembly, { Module: CountedModule, Instance: CountedInstance });
+  const counting = new Proxy(Module, {
+    construct(target, [bytes]: [BufferSource]) {
+      const module = new target(bytes);
+      if (bytes instanceof Uint8Array && builds.some((build) => build.equals(bytes))) counted.add(module);
+      return module;
+    },
+  });
+  const lowering = new Proxy(Instance, {
+    construct(target, [module, imports]: [WebAssembly.Module, { env: { memory: WebAssembly.Memory } }]) {
+      if (!counted.has(module)) return new target(module, imports);
+      return { exports: instanceOf(lowered, imports.env.memory, branch) };
+    },
+  });
+  Object.assign(WebAssembly, { Module: counting, Instance: lowering });
   return () => writeFileSync(join(directory, `${randomUUID()}.taken`), branch);
 }

@@ -117,7 +117,7 @@ const LOOKS_MAX = 120;
 const POLLS_MAX = 40;
 
 /** Numbers that look random, the same each time. */
-function numbers(seed: number): (below: number) => number {
+export function numbers(seed: number): (below: number) => number {
   let state = Math.imul(seed ^ 0x2545f491, 2654435761) | 1;
   return (below) => {
     state ^= state << 13;

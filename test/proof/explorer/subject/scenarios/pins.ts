@@ -4,7 +4,7 @@ import { bringIn } from '../promises';
 import { initialWord, type Me, type Scenario } from '../world';
 
 /** Pins a page, looks whether it is that page as long as it is pinned, unpins. */
-function pinAndLook(me: Me, index: number): void {
+export function pinAndLook(me: Me, index: number): void {
   const page = me.open().pinSync(index);
   for (const word of [0, 1]) {
     const found = peek(page.bytes, word * 4);
