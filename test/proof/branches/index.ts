@@ -16,7 +16,20 @@ const SHARE = 0.95;
 /** Tests that take longer hang. */
 const TESTS_MS = 300_000;
 /** Those that need assertions of the kernel, or threads of their own, see other builds than the shipped one. */
-const TESTS = ['dirty', 'flush-failure', 'pins', 'recovery', 'rows', 'schedules', 'table', 'truncate'];
+const TESTS = [
+  'chains',
+  'checksum',
+  'dirty',
+  'flush-failure',
+  'past-end',
+  'pins',
+  'recovery',
+  'requests',
+  'rows',
+  'schedules',
+  'table',
+  'truncate',
+];
 
 function runTests(directory: string): Promise<string> {
   const files = TESTS.map((name) => `test/kernel/${name}.test.ts`);

@@ -25,7 +25,13 @@ function readUnlessClosed(me: Me, index: number): void {
 /** Has a page brought in by a service thread: true if it was answered. */
 function askFor(world: World, me: Me, index: number, limitMs: number): void {
   const driver = new SyncDriver(me.kernel, me.attachment.references, undefined as never, false, () => {});
-  const request = { service: serviceClass.files, kind: requestKind.fill, file: world.file, a: index, b: 0 };
+  const request = {
+    service: serviceClass.flushers,
+    kind: requestKind.fill,
+    file: world.file,
+    a: index,
+    b: 0,
+  };
   try {
     const [status] = driver.ask(request, limitMs);
     if (status !== 0) machine.violated(`a request is answered with ${status}`);
@@ -33,17 +39,17 @@ function askFor(world: World, me: Me, index: number, limitMs: number): void {
     if ((error as PinfoldError).code !== 'ERR_PINFOLD_TIMEOUT') throw error;
   }
   world.note(ANSWERED, 1);
-  Atomics.add(machine.words, L.HEADER_BELL_FILES >> 2, 1);
-  Atomics.notify(machine.words, L.HEADER_BELL_FILES >> 2);
+  Atomics.add(machine.words, L.HEADER_BELL >> 2, 1);
+  Atomics.notify(machine.words, L.HEADER_BELL >> 2);
 }
 
-/** Serves until whoever asks has heard. */
-function serveUntilAnswered(world: World, me: Me): void {
+/** Serves until whoever asks has heard, or can't any more: `orDead`. */
+function serveUntilAnswered(world: World, me: Me, orDead = false): void {
   for (;;) {
-    const bell = Atomics.load(machine.words, L.HEADER_BELL_FILES >> 2);
-    serveAll(me.attachment, serviceClass.files, 0);
-    if (world.noted(ANSWERED) !== 0) return;
-    Atomics.wait(machine.words, L.HEADER_BELL_FILES >> 2, bell, Number.POSITIVE_INFINITY);
+    const bell = Atomics.load(machine.words, L.HEADER_BELL >> 2);
+    serveAll(me.attachment, serviceClass.flushers, 0);
+    if (world.noted(ANSWERED) !== 0 || (orDead && world.bereaved)) return;
+    Atomics.wait(machine.words, L.HEADER_BELL >> 2, bell, Number.POSITIVE_INFINITY);
   }
 }
 
@@ -87,7 +93,7 @@ export const ends: readonly Scenario[] = [
     frames: 3,
     actors: {
       asker: { immortal: true, run: (world, me) => askFor(world, me, 0, 1e9) },
-      server: { immortal: true, run: serveUntilAnswered, kind: 'flusher' },
+      server: { immortal: true, run: (world, me) => serveUntilAnswered(world, me), kind: 'flusher' },
     },
   },
   {
@@ -96,7 +102,27 @@ export const ends: readonly Scenario[] = [
     frames: 3,
     actors: {
       asker: { immortal: true, run: (world, me) => askFor(world, me, 0, 0) },
-      server: { immortal: true, run: serveUntilAnswered, kind: 'flusher' },
+      server: { immortal: true, run: (world, me) => serveUntilAnswered(world, me), kind: 'flusher' },
+    },
+  },
+  {
+    name: 'ask-servers',
+    shows: 'a request and two service threads, one of which may die with it',
+    frames: 3,
+    preemptions: 2,
+    actors: {
+      asker: { immortal: true, run: (world, me) => askFor(world, me, 0, 1e9) },
+      server: { run: (world, me) => serveUntilAnswered(world, me), kind: 'flusher' },
+      other: { immortal: true, run: (world, me) => serveUntilAnswered(world, me), kind: 'flusher' },
+    },
+  },
+  {
+    name: 'ask-die',
+    shows: 'a request whose thread may die before it is answered, or has heard',
+    frames: 3,
+    actors: {
+      asker: { run: (world, me) => askFor(world, me, 0, 1e9) },
+      server: { immortal: true, run: (world, me) => serveUntilAnswered(world, me, true), kind: 'flusher' },
     },
   },
   {

@@ -1,0 +1,162 @@
+// Requests of threads that are gone, and of service threads that are: in each state that they can be left in.
+import { beforeEach, expect, test } from 'vitest';
+import type { FileId, OwnerId } from '../../src/kernel/kernel.ts';
+import { Kernel } from '../../src/kernel/kernel.ts';
+import * as L from '../../src/kernel/layout.ts';
+import { Memory, type Thread } from './pool.ts';
+
+const FLUSHERS = 0;
+const FILES = 1;
+const FILL = 1;
+
+let memory: Memory;
+let asker: Thread;
+let server: Kernel;
+let file: FileId;
+
+/** A service thread: in the rows that are kept for those. */
+function service(kind: number): Kernel {
+  const kernel = new Kernel(memory.module, memory.control);
+  expect(kernel.attach(0, memory.geometry.serviceRows, kind, { tid: 0, start: 0n }, 50)).toBe(true);
+  return kernel;
+}
+
+beforeEach(() => {
+  memory = new Memory({ memory: 256 * 1024 }, { withPages: false });
+  file = memory.file(4096);
+  asker = memory.thread();
+  server = service(L.KIND_FLUSHER);
+});
+
+const stateOf = (slot: number, owner = asker.kernel.owner) =>
+  server.rowWord(owner, L.REQUEST_STATE + slot * L.REQUEST_BYTES);
+const references = () => server.fileWord(file, L.FILE_REFS);
+
+/** The owner's thread is gone; somebody recovers its requests: whether all are settled. */
+function recover(owner: OwnerId, by: Kernel): number {
+  const status = by.rowWord(owner, L.ROW_STATUS);
+  expect(by.control.declareDead(owner, status)).toBe(1);
+  const dead = by.rowWord(owner, L.ROW_STATUS);
+  expect(by.control.recoverBegin(owner, dead, by.rowWord(owner, L.ROW_RECOVERER))).toBe(1);
+  return by.control.recoverRequests(owner);
+}
+
+test('one that waits is forgotten with its thread', () => {
+  const slot = asker.control.post(FLUSHERS, FILL, file, 0, 0);
+  expect(server.control.anyEnding()).toBe(0);
+  expect(recover(asker.kernel.owner, server)).toBe(1);
+  expect(server.control.anyEnding()).toBe(1);
+  expect(stateOf(slot)).toBe(L.REQUEST_FREE);
+  expect(server.control.take(FLUSHERS, 0)).toBe(0);
+});
+
+test('one that is being served keeps the row until it is answered', () => {
+  const slot = asker.control.post(FLUSHERS, FILL, file, 0, 0);
+  expect(server.control.take(FLUSHERS, 0)).toBe(1);
+  expect(recover(asker.kernel.owner, server)).toBe(0);
+  server.control.answer(asker.kernel.owner, slot, 0, 0, 0, 0);
+  expect(server.control.recoverRequests(asker.kernel.owner)).toBe(1);
+  expect(stateOf(slot)).toBe(L.REQUEST_FREE);
+});
+
+test.each([0, 2])(
+  'an answer that nobody hears (errno %i): the reference that it carries is dropped, with the path',
+  (errno) => {
+    const area = asker.control.claimPath();
+    expect(area).toBeGreaterThanOrEqual(0);
+    const slot = asker.control.post(FILES, L.OPEN_REQUEST, 0, area, 0);
+    const worker = service(L.KIND_FILES);
+    expect(worker.control.take(FILES, 0)).toBe(1);
+    const before = references();
+    if (errno === 0) expect(worker.control.fileRetainForRequest(file)).toBe(1);
+    worker.control.answer(asker.kernel.owner, slot, errno, file, 0, 0);
+    expect(references()).toBe(before + (errno === 0 ? 1 : 0));
+    expect(recover(asker.kernel.owner, server)).toBe(1);
+    expect(references()).toBe(before);
+    expect(server.load(L.HEADER_PATHS + area * 4)).toBe(0);
+  },
+);
+
+test('a dead service thread has its requests served anew, and drops what it had taken for them', () => {
+  const worker = service(L.KIND_FILES);
+  const area = asker.control.claimPath();
+  const slots = [
+    asker.control.post(FILES, L.OPEN_REQUEST, 0, area, 0),
+    asker.control.post(FILES, FILL, file, 0, 0),
+    asker.control.post(FLUSHERS, FILL, file, 0, 0),
+  ];
+  for (let n = 0; n < 2; n++) expect(worker.control.take(FILES, 0)).toBe(1);
+  expect(server.control.take(FLUSHERS, 0)).toBe(1);
+  const before = references();
+  expect(worker.control.fileRetainForRequest(file)).toBe(1);
+  expect(recover(worker.owner, server)).toBe(1);
+  expect(references()).toBe(before);
+  expect(slots.map((slot) => stateOf(slot))).toEqual([
+    L.REQUEST_PENDING + 4 * FILES,
+    L.REQUEST_PENDING + 4 * FILES,
+    L.REQUEST_RUNNING, // another's
+  ]);
+  const next = service(L.KIND_FILES);
+  expect(next.control.take(FILES, 0)).toBe(1);
+});
+
+test('a dead service thread whose asker is gone too: nobody serves it again', () => {
+  const slot = asker.control.post(FLUSHERS, FILL, file, 0, 0);
+  const owner = asker.kernel.owner;
+  expect(server.control.take(FLUSHERS, 0)).toBe(1);
+  asker.control.detach();
+  const other = service(L.KIND_FLUSHER);
+  expect(recover(server.owner, other)).toBe(1);
+  expect(stateOf(slot, owner)).toBe(L.REQUEST_FREE);
+  expect(other.control.take(FLUSHERS, 0)).toBe(0);
+});
+
+test('a row with requests under way is not given to another thread; one with settled ones is, and forgets them', () => {
+  const { serviceRows } = memory.geometry;
+  const row = asker.kernel.owner;
+  const attach = () => {
+    const kernel = new Kernel(memory.module, memory.control);
+    return kernel.attach(row, row + 1, L.KIND_USER, { tid: 0, start: 0n }, 60) ? kernel : undefined;
+  };
+  expect(row).toBeGreaterThanOrEqual(serviceRows);
+  const area = asker.control.claimPath();
+  const [running, waiting, done] = [0, 1, 2].map((n) => asker.control.post(FILES, L.OPEN_REQUEST, 0, n, 0));
+  const worker = service(L.KIND_FILES);
+  expect(worker.control.take(FILES, 0)).toBe(1);
+  const before = references();
+  worker.control.take(FILES, 0);
+  worker.control.fileRetainForRequest(file);
+  worker.control.answer(row, waiting!, 0, file, 0, 0);
+  asker.control.detach();
+  expect(attach()).toBeUndefined();
+  worker.control.answer(row, running!, 2, 0, 0, 0);
+  const kernel = attach();
+  expect(kernel?.owner).toBe(row);
+  expect([running, waiting, done].map((slot) => stateOf(slot!))).toEqual([0, 0, 0]);
+  expect(references()).toBe(before);
+  expect(kernel!.load(L.HEADER_PATHS + area * 4)).toBe(0);
+});
+
+test('one that is answered at once is collected; one that is taken back is not served, if it was not taken', () => {
+  const first = asker.control.post(FLUSHERS, FILL, file, 0, 0);
+  expect(asker.control.collect(first)).toBe(0);
+  server.control.take(FLUSHERS, 0);
+  expect(asker.control.withdraw(first, FLUSHERS)).toBe(0);
+  server.control.answer(asker.kernel.owner, first, 7, 1, 2, 3);
+  expect(asker.control.collect(first)).toBe(1);
+  expect([0, 1, 2, 3].map((word) => asker.kernel.out(word))).toEqual([7, 1, 2, 3]);
+  const second = asker.control.post(FLUSHERS, FILL, file, 0, 0);
+  expect(asker.control.withdraw(second, FLUSHERS)).toBe(1);
+  expect(server.control.take(FLUSHERS, 0)).toBe(0);
+});
+
+test('all slots taken: no more can be asked', () => {
+  for (let n = 0; n < L.REQUESTS; n++) expect(asker.control.post(FLUSHERS, FILL, file, n, 0)).toBe(n);
+  expect(asker.control.post(FLUSHERS, FILL, file, 99, 0)).toBe(-1);
+});
+
+test('a file that is closed gives no reference for a request', () => {
+  const worker = service(L.KIND_FILES);
+  memory.words[(worker.fileAt(file) + L.FILE_REFS) >> 2] = -1;
+  expect(worker.control.fileRetainForRequest(file)).toBe(0);
+});
