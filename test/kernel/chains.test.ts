@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { FileId, FrameId, PinSlot } from '../../src/kernel/kernel.ts';
 import * as L from '../../src/kernel/layout.ts';
-import { flushNow, install, Memory, SWEEP_ALL, scan, type Thread, writeBackFrame } from './pool.ts';
+import { dirty, flushNow, install, Memory, SWEEP_ALL, scan, type Thread, writeBackFrame } from './pool.ts';
 
 let memory: Memory;
 let thread: Thread;
@@ -66,6 +66,95 @@ test('pins, views', () => {
   }
 });
 
+/** The index of the same file whose hash differs in bits that are neither the bucket's nor the tag's. */
+function twin(index: number): number {
+  const other = hash(file, index) ^ (1 << (thread.kernel.load(L.HEADER_FRAME_BITS) - 1));
+  const product = other ^ (other >>> 16);
+  let inverse = 0x9e3779b1;
+  for (let n = 0; n < 5; n++) inverse = Math.imul(inverse, 2 - Math.imul(inverse, 0x9e3779b1));
+  return (Math.imul(product, inverse) ^ Math.imul(file, 0x85ebca6b)) | 0;
+}
+
+test('two pages with one tag in one bucket are not taken for one another', () => {
+  const { control } = thread;
+  const index = twin(pages[0]!.index);
+  expect(index).not.toBe(pages[0]!.index);
+  expect(control.reclaim(SWEEP_ALL)).toBeGreaterThanOrEqual(0);
+  control.keepUndoFrame(0);
+  expect(control.lookup(file, index)).toBe(L.MISS);
+  expect(control.pin(file, index)).toBe(L.MISS);
+  expect(control.viewOpen(file, index)).toBe(L.MISS);
+  expect(control.updateOpen(file, index)).toBe(L.MISS);
+  expect(control.cutOff(file, index)).toBe(L.MISS);
+  const frame = install(thread, file, index);
+  expect(control.lookup(file, index)).toBe(frame);
+  expect(control.lookup(file, pages[0]!.index)).toBe(pages[0]!.frame);
+});
+
+test('pages of two files with one index in one chain are not taken for one another', () => {
+  const mask = memory.words[L.HEADER_BUCKET_MASK >> 2]!;
+  const { control } = thread;
+  let index = pages.at(-1)!.index + 1;
+  while ((hash(file, index) & mask) !== 0 || (hash(second, index) & mask) !== 0) index++;
+  expect(control.reclaim(SWEEP_ALL)).toBeGreaterThanOrEqual(0);
+  control.keepUndoFrame(0);
+  const frame = install(thread, file, index);
+  expect(control.lookup(second, index)).toBe(L.MISS);
+  expect(control.pin(second, index)).toBe(L.MISS);
+  expect(control.viewOpen(second, index)).toBe(L.MISS);
+  expect(control.updateOpen(second, index)).toBe(L.MISS);
+  expect(control.cutOff(second, index)).toBe(L.MISS);
+  const other = install(thread, second, index);
+  expect([control.lookup(file, index), control.lookup(second, index)]).toEqual([frame, other]);
+});
+
+test('updates nest so deep, on different pages, and no deeper', () => {
+  const { control } = thread;
+  for (let level = 0; level < L.UPDATES; level++) {
+    expect(control.reclaim(SWEEP_ALL)).toBeGreaterThanOrEqual(0);
+    control.keepUndoFrame(level);
+  }
+  for (let level = 0; level < L.UPDATES; level++) {
+    expect(control.updateOpen(file, pages[level]!.index)).toBe(pages[level]!.frame);
+    expect(control.updates(pages[level]!.frame)).toBe(1);
+    expect(control.updates(pages[level + 1]!.frame)).toBe(0);
+    if (level === 1) {
+      const again = control.pin(file, pages[0]!.index);
+      expect(control.updateBegin(again)).toBe(L.REENTRANT);
+      control.unpin(again, 0);
+    }
+  }
+  expect(control.updateOpen(file, pages[L.UPDATES]!.index)).toBe(L.MISS);
+  const slot = control.pin(file, pages[L.UPDATES]!.index);
+  expect(control.updateBegin(slot)).toBe(L.TOO_DEEP);
+  control.unpin(slot, 0);
+  for (let level = 0; level < L.UPDATES; level++) control.updateAbort();
+  expect(control.updateDepth()).toBe(0);
+});
+
+test('what was written of one file is not taken for what was of another', () => {
+  const { control, kernel } = thread;
+  const index = colliding(second).next().value as number;
+  const theirs = install(thread, second, index) as FrameId;
+  const ours = pages[0]!;
+  for (const page of [ours, { file: second, index }]) dirty(thread, page.file, page.index);
+  expect(control.startWriteback(ours.frame, file, 0, 0)).toBeGreaterThanOrEqual(0);
+  expect(control.writebackOf(kernel.owner, second, 0)).toBe(-1);
+  expect(control.writebackOf(kernel.owner, file, 0)).toBe(ours.frame);
+  control.endWriteback(0, kernel.fileWord(file, L.FILE_FAIL_SEQ));
+  expect(writeBackFrame(thread, second, theirs)).toBeGreaterThanOrEqual(0);
+  expect(control.countUnstable()).toBe(2);
+  expect(control.flushTry(file)).toBe(1);
+  control.flushBegin(file);
+  control.flushFailing(file, 5);
+  expect(control.redirtyUnstable(file, 0)).toBe(-1);
+  control.flushFailed(file, kernel.owner);
+  expect(kernel.frameWord(ours.frame, L.FRAME_STATE) & L.DIRTY).toBe(L.DIRTY);
+  expect(kernel.frameWord(theirs, L.FRAME_STATE) & L.DIRTY).toBe(0);
+  flushNow(thread, second);
+  expect(control.countUnstable()).toBe(1);
+});
+
 test('updates, by the short way', () => {
   expect(thread.control.updateOpen(file, pages[0]!.index)).toBe(L.MISS); // there is no undo frame yet
   expect(thread.control.reclaim(SWEEP_ALL)).toBeGreaterThanOrEqual(0);
@@ -117,22 +206,21 @@ describe('cutting off', () => {
     expect(stateOf(frame) & L.ORPHAN).toBe(L.ORPHAN);
     expect(other.control.unpin(write, 1)).toBe(0);
     expect(stateOf(frame) & L.ORPHAN).toBe(L.ORPHAN);
+    const wake = thread.kernel.frameWord(frame, L.FRAME_WAKE);
+    expect(thread.control.prepareWait(frame, L.ORPHAN)).toBe(1);
     other.control.unpin(read, 0);
+    expect(thread.kernel.frameWord(frame, L.FRAME_WAKE)).not.toBe(wake);
     expect(stateOf(frame)).toBe(0);
     expect(thread.kernel.load(L.HEADER_ORPHANS)).toBe(0);
   });
 
   test('a page that is dirty, or was written and not flushed', () => {
-    const [dirty, written] = [pages.at(-1)!, pages.at(-2)!];
-    for (const { index } of [dirty, written]) {
-      const slot = thread.control.pin(file, index);
-      thread.control.makeWritePin(slot);
-      thread.control.unpin(slot, 1);
-    }
+    const [changed, written] = [pages.at(-1)!, pages.at(-2)!];
+    for (const { index } of [changed, written]) dirty(thread, file, index);
     expect(writeBackFrame(thread, file, written.frame)).toBeGreaterThanOrEqual(0);
-    for (const { index, frame } of [dirty, written]) expect(thread.control.cutOff(file, index)).toBe(frame);
+    for (const { index, frame } of [changed, written]) expect(thread.control.cutOff(file, index)).toBe(frame);
     flushNow(thread, file);
-    expect([stateOf(dirty.frame), stateOf(written.frame)]).toEqual([0, 0]);
+    expect([stateOf(changed.frame), stateOf(written.frame)]).toEqual([0, 0]);
     expect(scan(thread, file)).toEqual([]);
   });
 });

@@ -1,9 +1,9 @@
 // Requests of threads that are gone, and of service threads that are: in each state that they can be left in.
 import { beforeEach, expect, test } from 'vitest';
-import type { FileId, OwnerId } from '../../src/kernel/kernel.ts';
+import type { FileId, FrameId, OwnerId } from '../../src/kernel/kernel.ts';
 import { Kernel } from '../../src/kernel/kernel.ts';
 import * as L from '../../src/kernel/layout.ts';
-import { Memory, type Thread } from './pool.ts';
+import { install, Memory, type Thread } from './pool.ts';
 
 const FLUSHERS = 0;
 const FILES = 1;
@@ -159,4 +159,50 @@ test('a file that is closed gives no reference for a request', () => {
   const worker = service(L.KIND_FILES);
   memory.words[(worker.fileAt(file) + L.FILE_REFS) >> 2] = -1;
   expect(worker.control.fileRetainForRequest(file)).toBe(0);
+});
+
+test('a path that a thread had claimed, and asked for nothing with, is given back', () => {
+  const area = asker.control.claimPath();
+  expect(recover(asker.kernel.owner, server)).toBe(1);
+  expect(server.load(L.HEADER_PATHS + area * 4)).toBe(0);
+});
+
+test('an open that is taken back gives its path back', () => {
+  const area = asker.control.claimPath();
+  const slot = asker.control.post(FILES, L.OPEN_REQUEST, 0, area, 0);
+  expect(asker.control.withdraw(slot, FILES)).toBe(1);
+  expect(server.load(L.HEADER_PATHS + area * 4)).toBe(0);
+});
+
+test('files opened twice by a thread: it has one reference', () => {
+  const worker = service(L.KIND_FILES);
+  const before = references();
+  for (let n = 0; n < 2; n++) {
+    const slot = asker.control.post(FILES, L.OPEN_REQUEST, 0, 0, 0);
+    expect(worker.control.take(FILES, 0)).toBe(1);
+    expect(worker.control.fileRetainForRequest(file)).toBe(1);
+    worker.control.answer(asker.kernel.owner, slot, 0, file, 0, 0);
+    expect(asker.control.collect(slot)).toBe(1);
+    expect(references()).toBe(before + 1);
+  }
+});
+
+test('a closed cache stays closed', () => {
+  server.control.setLife(L.LIFE_CLOSED);
+  server.control.setLife(L.LIFE_OPEN);
+  expect(server.load(L.HEADER_LIFE)).toBe(L.LIFE_CLOSED);
+});
+
+test('a service thread is started for a row once in a while only', () => {
+  const row = server.owner;
+  expect(asker.control.startTry(row, 100, 5000)).toBe(1);
+  expect(asker.control.startTry(row, 100, 5050)).toBe(0);
+  expect(asker.control.startTry(row, 100, 5100)).toBe(1);
+});
+
+test('no page is past the end of a file that is as large as files can be', () => {
+  const huge = memory.file(2 ** 44 + 4096);
+  expect(asker.control.fileRetain(huge)).toBe(1);
+  expect(install(asker, huge, -1)).toBeGreaterThanOrEqual(0);
+  expect(server.control.nextPageBeyond(asker.kernel.owner, 0 as FrameId, 12)).toBe(-1);
 });

@@ -13,8 +13,9 @@ export function freeOrphan(frame: i32): void {
   while (true) {
     const s = atomic.load<i32>(at, L.FRAME_STATE);
     if ((s & (L.ORPHAN | HELD)) != L.ORPHAN) return;
-    // CLAIMED keeps everybody off; a state of 0 lets a reclaimer in, so it comes last.
-    if (atomic.cmpxchg<i32>(at, s, (s & L.WAITERS) | L.CLAIMED, L.FRAME_STATE) == s) {
+    // CLAIMED keeps everybody off; a state of 0 lets a reclaimer in, so it comes last. ORPHAN tells one that sweeps meanwhile
+    // that the frame is about to be free.
+    if (atomic.cmpxchg<i32>(at, s, (s & L.WAITERS) | L.CLAIMED | L.ORPHAN, L.FRAME_STATE) == s) {
       // Section.
       const fileRow = fileAt(atomic.load<i32>(at, L.FRAME_FILE));
       atomic.store<i32>(at, -1, L.FRAME_FILE);

@@ -274,7 +274,7 @@ export function reclaim(enough: i32): i32 {
         if (s & L.DIRTY && file >= 0) {
           dirty++;
           dirtyFile = file;
-        } else if (file >= 0) busy++; // without identity it is an undo frame, or claimed this moment
+        } else if (file >= 0 || s & L.ORPHAN) busy++; // else, without identity, it is an undo frame, or claimed this moment
       }
       continue;
     }
@@ -283,10 +283,13 @@ export function reclaim(enough: i32): i32 {
       if (atomic.cmpxchg<i32>(at, s, s - L.USE_ONE, L.FRAME_STATE) == s) {
         worn++;
         idle = 0;
-      }
+      } else busy++;
       continue;
     }
-    if (!tryClaim(frame, at, s)) continue;
+    if (!tryClaim(frame, at, s)) {
+      busy++; // somebody has changed it since the look: who gives up now must not say that there was none
+      continue;
+    }
     if ((s & L.VALID) == 0) return frame;
     // The claim stands, so no writeback can begin: only now is "stable" an answer that stays true.
     const file = atomic.load<i32>(at, L.FRAME_FILE);

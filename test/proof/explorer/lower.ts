@@ -71,6 +71,7 @@ export function lower(whole: string, deaths: boolean): Lowered {
       case 'IfStatement':
         return ifOf(self, node, branch);
       case 'ConditionalExpression': {
+        if (isCarry(self, node)) return undefined;
         const test = self.text(node.test as Node);
         const then = `(${arm(`${test} ? …`)}, ${self.render(node.consequent as Node)})`;
         const other = `(${arm(`${test} : …`)}, ${self.render(node.alternate as Node)})`;
@@ -132,6 +133,12 @@ function globalsOf(tree: Node): string[] {
   };
   visit(tree);
   return names;
+}
+
+/** The carry of a 64-bit counter, which is no branch of the kernel's: `low ? high : high + 1 | 0`. */
+function isCarry(self: Rewriter, { test, consequent, alternate }: Node): boolean {
+  const high = self.text(consequent as Node);
+  return nameOf(test) !== undefined && self.text(alternate as Node) === `${high} + 1 | 0`;
 }
 
 /** An access is a step only where threads may meet: the machine says at which words they do. */

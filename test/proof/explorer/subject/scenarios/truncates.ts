@@ -195,4 +195,22 @@ export const truncates: readonly Scenario[] = [
       reader: { run: (_, me) => mayBe('page 1', firstWord(me, 1), initialWord(1, 0)) },
     },
   },
+  {
+    name: 'cut-reuse',
+    shows: 'a page is cut off, its last holder frees the frame, and another page gets dirty in it',
+    frames: 1,
+    preemptions: 2,
+    prepare: (world) => bringIn(world, 2),
+    actors: {
+      cutter: { run: (_, me) => me.open().truncateSync(PAGE) },
+      holder: {
+        run(_, me) {
+          holdAndStore(me, 2);
+          const page = me.open().pinSync(0, 'write');
+          poke(page.bytes, 8, 6001);
+          page.unpin();
+        },
+      },
+    },
+  },
 ];
