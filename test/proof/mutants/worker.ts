@@ -7,7 +7,12 @@ import { type Check, nameOf } from './mutant.ts';
 import { mutants } from './table/index.ts';
 
 export type Job =
-  | { readonly kind: 'hunt'; readonly name: string; readonly seconds: number }
+  | {
+      readonly kind: 'hunt';
+      readonly name: string;
+      readonly seconds: number;
+      readonly avoid?: readonly string[];
+    }
   | { readonly kind: 'control'; readonly check: Check; readonly seconds: number };
 
 export interface ControlRun {
@@ -25,7 +30,7 @@ const unchanged = new Build([]);
 async function perform(job: Job): Promise<Done> {
   if (job.kind === 'hunt') {
     const mutant = mutants.find(({ name }) => name === job.name)!;
-    return { hunt: await hunt(mutant, job.seconds) };
+    return { hunt: await hunt(mutant, job.seconds, job.avoid) };
   }
   const outcome = await put(unchanged, job.check, performance.now() + job.seconds * 1000);
   return { control: { name: nameOf(job.check), ...outcome } };

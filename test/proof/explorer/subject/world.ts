@@ -175,6 +175,8 @@ export class World {
       if (what === L.ROW_LIVE || what === L.ROW_STARTING) control.declareDead(row as OwnerId, status);
       const now = kernel.rowWord(row, L.ROW_STATUS);
       const recoverer = kernel.rowWord(row, L.ROW_RECOVERER);
+      // As `deadOwners` does: a recoverer that lives is left alone.
+      if (recoverer !== 0 && this.noted(DEAD_NOTES + (recoverer & 2047) - 1) === 0) continue;
       if (control.recoverBegin(row as OwnerId, now, recoverer) === 1)
         me.run(recover(me.pool, row as OwnerId));
     }

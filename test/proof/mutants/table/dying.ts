@@ -376,7 +376,7 @@ export const dying: readonly Mutant[] = [
       ),
       without(RECOVER, 'control.freeOrphans();'),
     ],
-    found: [explored('orphan-reuse', 1, 'holder')],
+    found: [explored('miss-reclaim-cut', 0, 'cutter')],
   },
   // -- recovery: claims, writebacks, staging
   {
@@ -609,14 +609,14 @@ export const dying: readonly Mutant[] = [
         'atomic.store<i32>(at, mine, L.ROW_RECOVERER);',
       ),
     ],
-    found: [explored('recovery-recovery', 1, 'updater')],
+    found: [explored('recovery-race', 2, 'pinner')],
   },
   {
     name: 'recover-stale',
     rule: '§8 who wins the right to recover looks at the status again',
     breaks: [11],
     changes: [change(RECOVERY, 'if (atomic.load<i32>(at, L.ROW_STATUS) == taken) return 1;', 'return 1;')],
-    found: [explored('recovery-recovery', 1, 'updater'), explored('recovery-recovery', 2, 'updater')],
+    found: [explored('recovery-recovery', 1, 'updater')],
   },
   {
     name: 'recover-row-early',
