@@ -274,7 +274,9 @@ export function reclaim(enough: i32): i32 {
         if (s & L.DIRTY && file >= 0) {
           dirty++;
           dirtyFile = file;
-        } else if (file >= 0 || s & L.ORPHAN) busy++; // else, without identity, it is an undo frame, or claimed this moment
+        } else if (file >= 0 || s & L.ORPHAN || (s & L.CLAIMED) == 0) {
+          busy++; // else, claimed and without identity, it is an undo frame, or one that somebody is about to fill
+        }
       }
       continue;
     }
