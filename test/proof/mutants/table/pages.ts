@@ -260,8 +260,8 @@ export const pages: readonly Mutant[] = [
     changes: [
       change(
         FILL,
-        'if (length < geometry.pageSize) bytes.zero(frame, length);\n  control.fillDone();',
-        'control.fillDone();\n  if (length < geometry.pageSize) bytes.zero(frame, length);',
+        'if (length < geometry.pageSize) bytes.zero(frame, length);',
+        'control.fillDone();\n  if (length < geometry.pageSize) bytes.zero(frame, length);\n  if (!checksummed) return [0, 0, 0, 0];',
       ),
     ],
     found: [explored('tail-miss', 1)],
@@ -274,8 +274,8 @@ export const pages: readonly Mutant[] = [
       change(FILL, '  control.fillDone();\n  return [0, 0, 0, 0];', '  return [0, 0, 0, 0];'),
       change(
         FILL,
-        '  const position = index * geometry.pageSize;\n  let length = 0;',
-        '  const position = index * geometry.pageSize;\n  control.fillDone();\n  let length = 0;',
+        '  const start = index * payload;\n',
+        '  const start = index * payload;\n  control.fillDone();\n',
       ),
     ],
     found: [explored('miss-miss', 1)],

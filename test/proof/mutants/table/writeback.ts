@@ -478,8 +478,8 @@ export const writebacks: readonly Mutant[] = [
     changes: [
       change(
         PROTOCOL,
-        'const length = Math.min((last - first + 1) * geometry.pageSize, size - position);',
-        'const length = (last - first + 1) * geometry.pageSize;',
+        ': Math.min(run.length * geometry.pageSize, size - staged[first]!.index * geometry.pageSize);',
+        ': (last - first + 1) * geometry.pageSize;',
       ),
     ],
     found: [explored('extend-writeback-cut', 0)],
@@ -512,8 +512,10 @@ export const writebacks: readonly Mutant[] = [
     name: 'cut-written-off',
     rule: '§7 truncate: it may be refused; what lies beyond is given back, not written off',
     breaks: [4, 5],
-    changes: [change(PROTOCOL, 'if (cutting && index * geometry.pageSize >= size) {', 'if (index < 0) {')],
-    found: [explored('refused-cut', 1)],
+    changes: [
+      change(PROTOCOL, 'if (cutting && !isWritable(format, index, size, cutting)) {', 'if (index < 0) {'),
+    ],
+    found: [explored('refused-cut-sync', 1), explored('refused-cut-write', 1)],
   },
   {
     name: 'cut-not-rescanned',
@@ -552,7 +554,9 @@ export const writebacks: readonly Mutant[] = [
     name: 'cut-tail-free',
     rule: '§7 truncate: takes the tail’s UPDATING',
     breaks: [4],
-    changes: [change(TRUNCATE, 'if (size % geometry.pageSize !== 0) {', 'if (size < 0) {')],
+    changes: [
+      change(TRUNCATE, 'return size % payload === 0 ? -1 : Math.floor(size / payload);', 'return -1;'),
+    ],
     found: [explored('cut-tail', 0)],
   },
   {
@@ -569,7 +573,7 @@ export const writebacks: readonly Mutant[] = [
     changes: [
       change(TRUNCATE, 'if (result < 0) control.cutTakeBack(file);', 'if (result < 0) kernel.size(file);'),
     ],
-    found: [explored('refused-cut', 0)],
+    found: [explored('refused-cut-write', 0), explored('refused-cut-sync', 0)],
   },
   {
     name: 'cut-before-system',
@@ -578,11 +582,11 @@ export const writebacks: readonly Mutant[] = [
     changes: [
       change(
         TRUNCATE,
-        "const result = yield* io({ kind: 'resize', file, size });",
-        "for (const { index } of pagesFrom(pool, file, first)) control.cutOff(file, index | 0);\n  const result = yield* io({ kind: 'resize', file, size });",
+        "const result = yield* io({ kind: 'resize', file, size: stored });",
+        "for (const { index } of pagesFrom(pool, file, first)) control.cutOff(file, index | 0);\n  const result = yield* io({ kind: 'resize', file, size: stored });",
       ),
     ],
-    found: [explored('refused-cut', 1)],
+    found: [explored('refused-cut-sync', 1), explored('refused-cut-write', 1)],
   },
   {
     name: 'cut-leaves-pages',
@@ -628,7 +632,7 @@ export const writebacks: readonly Mutant[] = [
     name: 'fill-beyond',
     rule: '§7 truncate: CLAIMED fills beyond it are dropped',
     breaks: [4],
-    changes: [change(FILL, 'if (position >= size && !extending) {', 'if (position < 0) {')],
+    changes: [change(FILL, 'if (start >= size && !extending) {', 'if (start < 0) {')],
     found: [explored('miss-reclaim-cut', 1)],
   },
   {
