@@ -207,6 +207,32 @@ export const pages: readonly Mutant[] = [
     found: [tested('test/kernel/table.test.ts')],
   },
   {
+    name: 'sweep-claim-lost',
+    rule: '§5 replacement: a sweep fails only after a pass found every frame pinned, claimed or unwritable, not changed since the look',
+    breaks: [8],
+    changes: [
+      change(
+        TABLE,
+        'if (!tryClaim(frame, at, s)) {\n      busy++;',
+        'if (!tryClaim(frame, at, s)) {\n      idle++;',
+      ),
+    ],
+    found: [explored('cut-reuse', 2)],
+  },
+  {
+    name: 'sweep-freed-page',
+    rule: '§5 replacement: a page that is gone since the look is no frame that can not be had',
+    breaks: [8],
+    changes: [
+      change(
+        TABLE,
+        'else if (file >= 0 || s & L.ORPHAN || (s & L.CLAIMED) == 0) {',
+        'else if (file >= 0 || s & L.ORPHAN) {',
+      ),
+    ],
+    found: [explored('cut-reuse', 2)],
+  },
+  {
     name: 'sweep-endless',
     rule: '§5 replacement: a bounded sweep',
     breaks: [8],

@@ -636,6 +636,28 @@ export const writebacks: readonly Mutant[] = [
     found: [explored('miss-reclaim-cut', 1)],
   },
   {
+    name: 'fill-beside-cut',
+    rule: '§7 truncate: what a read beside it has missed does not come as zeros',
+    breaks: [4],
+    changes: [
+      change(FILL, 'if (cut && start < size && length < geometry.pageSize) {', 'if (cut && start < 0) {'),
+    ],
+    found: [explored('miss-reclaim-cut', 2)],
+  },
+  {
+    name: 'pin-past-end',
+    rule: '§4 pin: past the last page is an error, also if a write has brought the page in to extend the file',
+    breaks: [4, 5],
+    changes: [
+      change(
+        'src/file.ts',
+        'const status = pastEnd ? L.GONE :',
+        'const status = pastEnd && index < 0 ? L.GONE :',
+      ),
+    ],
+    found: [explored('orphan-reuse', 0, 'cutter'), tested('test/kernel/past-end.test.ts')],
+  },
+  {
     name: 'fill-beyond-unsettled',
     rule: '§7 truncate: a fill beyond it waits, since it may be refused',
     breaks: [4],
