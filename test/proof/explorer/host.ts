@@ -126,6 +126,8 @@ export class Stage {
   readonly #looking: Kernel;
   /** The word at which the disk's stable pages begin. */
   readonly #stableAt: number;
+  /** Frames that were orphans until a moment ago: their page is no file's any more. */
+  readonly #orphans = new Set<FrameId>();
   readonly #fields = new Map<number, { frame: FrameId; field: number }>();
 
   /** With who may die, on the lowered kernel in which threads can. */
@@ -173,7 +175,10 @@ export class Stage {
     }
     this.machine.start({
       threads: this.#plans(mortals),
-      restore: () => this.#through(() => this.#exports.restore(this.#world)),
+      restore: () => {
+        this.#orphans.clear();
+        this.#through(() => this.#exports.restore(this.#world));
+      },
       check: () => this.#check(),
       stored: (index, old, value) => this.#stored(index, old, value),
     });
@@ -233,13 +238,15 @@ export class Stage {
     if (field === L.FRAME_FILE || field === L.FRAME_INDEX) {
       if ((state & L.CLAIMED) === 0)
         throw new Violated(`frame ${frame} gets another identity unclaimed (I2)`);
-      if (field === L.FRAME_FILE && old >= 0 && (state & L.VALID) !== 0) this.#leaves(frame, old);
+      const cutOff = (state & L.ORPHAN) !== 0 || this.#orphans.delete(frame);
+      if (field === L.FRAME_FILE && old >= 0 && (state & L.VALID) !== 0 && !cutOff) this.#leaves(frame, old);
       if (state >>> 20 !== 0 || (state & L.WRITE_MASK) !== 0)
         throw new Violated(`frame ${frame} gets another identity while it is pinned (I2)`);
     }
     if (field === L.FRAME_USEQ && (state & L.UPDATING) === 0)
       throw new Violated(`frame ${frame}: useq moves without UPDATING (I14)`);
     if (field === L.FRAME_STATE) {
+      if ((old & L.ORPHAN) !== 0 && (value & L.ORPHAN) === 0) this.#orphans.add(frame);
       if (
         (value & L.VALID) !== 0 &&
         (value & L.CLAIMED) === 0 &&
