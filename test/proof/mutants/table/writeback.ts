@@ -619,7 +619,7 @@ export const writebacks: readonly Mutant[] = [
         'const result = work(frame);\n      if (result !== REFUSED) return result;',
       ),
     ],
-    found: [explored('cut-litter', 1)],
+    found: [tested('test/kernel/gap.test.ts')],
   },
   {
     name: 'gap-not-zeroed',
