@@ -100,7 +100,8 @@ export function updateOpen(file: i32, index: i32): i32 {
   }
   const at = frameAt(frame);
   const slotAt = row + (<usize>slot << 2);
-  const cutSeqAt = fileAt(file);
+  // Before UPDATING is taken: a truncate that begins later moves it, one that has ended by then has left an orphan.
+  const cutSeq = atomic.load<i32>(fileAt(file), L.FILE_CUT_SEQ);
   const s = atomic.load<i32>(at, L.FRAME_STATE);
   if ((s & (L.VALID | NOT_UPDATABLE | L.CLAIMED)) != L.VALID || (s & L.READ_MASK) == L.READ_MASK) return L.BUSY;
   let after = (s + L.READ_ONE) | L.UPDATING;
@@ -110,7 +111,7 @@ export function updateOpen(file: i32, index: i32): i32 {
   takePinSlot(slotAt, frame, L.PIN_READ);
   store<i32>(at, ((me + 1) << 3) | level, L.FRAME_UPDATER); // plain: who copies reads it behind an odd useq, stored later
   store<i32>(entry, slot + 1, L.UPDATE_SLOT);
-  store<i32>(entry, atomic.load<i32>(cutSeqAt, L.FILE_CUT_SEQ), L.UPDATE_CUT_SEQ);
+  store<i32>(entry, cutSeq, L.UPDATE_CUT_SEQ);
   store<i32>(entry, 1, L.UPDATE_STAGE);
   depth = level + 1;
   if (!isPage(at, file, index)) {
@@ -135,9 +136,10 @@ export function updateBegin(slot: i32): i32 {
   const at = frameAt(frame);
   const level = depth;
   const entry = entryAt(level);
-  const cutSeqAt = fileAt(atomic.load<i32>(at, L.FRAME_FILE));
+  const fileRow = fileAt(atomic.load<i32>(at, L.FRAME_FILE));
   assert(load<i32>(entry, L.UPDATE_STAGE) == 0);
   while (true) {
+    const cutSeq = atomic.load<i32>(fileRow, L.FILE_CUT_SEQ); // before the CAS: see updateOpen
     const s = atomic.load<i32>(at, L.FRAME_STATE);
     if (s & L.ORPHAN) return L.GONE;
     if (s & (L.UPDATING | L.HOLD)) {
@@ -149,7 +151,7 @@ export function updateBegin(slot: i32): i32 {
       // Section.
       store<i32>(at, ((me + 1) << 3) | level, L.FRAME_UPDATER);
       store<i32>(entry, slot + 1, L.UPDATE_SLOT);
-      store<i32>(entry, atomic.load<i32>(cutSeqAt, L.FILE_CUT_SEQ), L.UPDATE_CUT_SEQ);
+      store<i32>(entry, cutSeq, L.UPDATE_CUT_SEQ);
       store<i32>(entry, 1, L.UPDATE_STAGE);
       depth = level + 1;
       out(1, i32((s & L.WRITE_MASK) != 0));

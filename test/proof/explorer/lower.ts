@@ -22,13 +22,21 @@ export interface Lowered {
   readonly branches: readonly string[];
 }
 
-/** The binary as wasm2js has it: JavaScript without steps. */
+/**
+ * The binary as wasm2js has it: JavaScript without steps. Not optimized, or functions and loops would not be those of the
+ * module; binaryen's levels are the process's, and a compiler may have set them.
+ */
 export function toJavaScript(wasm: Uint8Array): string {
+  const levels = [binaryen.getOptimizeLevel(), binaryen.getShrinkLevel()] as const;
+  binaryen.setOptimizeLevel(0);
+  binaryen.setShrinkLevel(0);
   const module = binaryen.readBinary(wasm);
   try {
     module.setFeatures(binaryen.Features.Atomics | binaryen.Features.MutableGlobals);
     return module.emitAsmjs();
   } finally {
+    binaryen.setOptimizeLevel(levels[0]);
+    binaryen.setShrinkLevel(levels[1]);
     module.dispose();
   }
 }

@@ -213,4 +213,23 @@ export const truncates: readonly Scenario[] = [
       },
     },
   },
+  {
+    name: 'cut-write',
+    shows:
+      'a cut, beside a write to a page that it cuts off: the file has what was written, or ends before it',
+    frames: 6,
+    preemptions: 2,
+    prepare: (world) => bringIn(world, 0, 2),
+    actors: {
+      cutter: { run: (_, me) => me.open().truncateSync(PAGE) },
+      writer: { run: (_, me) => writeWord(me, 2 * PAGE, 9003) },
+    },
+    check(world) {
+      if (world.other.open().size <= 2 * PAGE) return;
+      // Of a writer that died, or had not begun its own update when the file was cut, the gap alone may be there.
+      const found = firstWord(world.other, 2);
+      if (world.bereaved) mayBe('what was written', found, 9003, initialWord(2, 0), 0);
+      else mayBe('what was written', found, 9003);
+    },
+  },
 ];
