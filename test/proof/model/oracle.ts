@@ -53,10 +53,22 @@ export class FileModel {
   /** What is added are zeros. */
   resize(size: number): void {
     this.#remember(Math.min(size, this.size), Math.max(size, this.size));
-    if (size < this.size) this.bytes.fill(0, size, this.size);
+    if (size < this.size) {
+      this.bytes.fill(0, size, this.size);
+      this.#cutVersions(size);
+    }
     this.size = size;
     this.#smallest = Math.min(this.#smallest, size);
     this.#largest = Math.max(this.#largest, size);
+  }
+
+  /** The system cuts at once what a page had before, though changes since then that were not synced are not there. */
+  #cutVersions(size: number): void {
+    const index = Math.floor(size / this.pageSize);
+    const from = size - index * this.pageSize;
+    const versions = this.#versions.get(index);
+    if (from === 0 || !versions) return;
+    for (const version of [...versions]) versions.push(version.slice().fill(0, from));
   }
 
   /** A write that may extend the file. */
