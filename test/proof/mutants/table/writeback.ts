@@ -636,6 +636,24 @@ export const writebacks: readonly Mutant[] = [
     found: [explored('miss-reclaim-cut', 1)],
   },
   {
+    name: 'cut-seq-late',
+    rule: '§6 step 5: a truncate since UPDATING was taken refuses the raise: its sequence is read before that, not after',
+    breaks: [4],
+    changes: [
+      change(
+        'src/kernel/control/update.ts',
+        '  takePinSlot(slotAt, frame, L.PIN_READ);\n  store<i32>(at, ((me + 1) << 3) | level, L.FRAME_UPDATER); // plain: who copies reads it behind an odd useq, stored later\n  store<i32>(entry, slot + 1, L.UPDATE_SLOT);\n  store<i32>(entry, cutSeq, L.UPDATE_CUT_SEQ);',
+        '  takePinSlot(slotAt, frame, L.PIN_READ);\n  store<i32>(at, ((me + 1) << 3) | level, L.FRAME_UPDATER); // plain: who copies reads it behind an odd useq, stored later\n  store<i32>(entry, slot + 1, L.UPDATE_SLOT);\n  store<i32>(entry, atomic.load<i32>(fileAt(file), L.FILE_CUT_SEQ), L.UPDATE_CUT_SEQ);',
+      ),
+      change(
+        'src/kernel/control/update.ts',
+        '      store<i32>(entry, cutSeq, L.UPDATE_CUT_SEQ);',
+        '      store<i32>(entry, atomic.load<i32>(fileRow, L.FILE_CUT_SEQ), L.UPDATE_CUT_SEQ);',
+      ),
+    ],
+    found: [explored('cut-write', 2)],
+  },
+  {
     name: 'fill-beside-cut',
     rule: '§7 truncate: what a read beside it has missed does not come as zeros',
     breaks: [4],
