@@ -1,6 +1,6 @@
 // Caches, attachments, workers and files that come and go leave nothing behind: descriptors, OS threads, rows, listeners,
 // memory. In a process of its own, which does nothing else.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { testDirectory } from './support/directory.ts';
 import { runProgram } from './support/program.ts';
 
@@ -37,6 +37,8 @@ const counting = `
   const path = argument + '/data';
   fs.writeFileSync(path, Buffer.alloc(40_960));
 `;
+
+vi.setConfig({ testTimeout: 70_000 });
 
 async function growth(program: string) {
   const { status, stdout, stderr } = await runProgram(counting + program, testDirectory());
