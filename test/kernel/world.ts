@@ -10,6 +10,7 @@ import type { Page } from '../../src/page.ts';
 import { fsyncRound, type Outcome } from '../../src/protocol/fsync.ts';
 import { statsOf } from '../../src/stats.ts';
 import { violations } from '../support/invariants.ts';
+import { Model } from '../support/model.ts';
 import { Disk, inPlace, Task } from './disk.ts';
 import { attachMortal, type Engine, Life, type Mortal } from './mortal.ts';
 import { Memory } from './pool.ts';
@@ -17,28 +18,6 @@ import { Memory } from './pool.ts';
 export const PAGE = 4096;
 /** What a victim that takes a second row says its thread is. */
 export const SECOND_ROW = 77;
-
-/** What the file holds, as one knows it who is told of each change. */
-class Model {
-  size = 0;
-  bytes = new Uint8Array(0);
-
-  /** What is added are zeros. */
-  resize(size: number): void {
-    if (size > this.bytes.length) {
-      const bytes = new Uint8Array(size * 2);
-      bytes.set(this.bytes);
-      this.bytes = bytes;
-    }
-    if (size < this.size) this.bytes.fill(0, size, this.size);
-    this.size = size;
-  }
-
-  store(position: number, bytes: ArrayLike<number>): void {
-    this.resize(Math.max(this.size, position + bytes.length));
-    this.bytes.set(bytes, position);
-  }
-}
 
 export interface Scenario {
   readonly name: string;

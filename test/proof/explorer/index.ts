@@ -116,7 +116,13 @@ async function run({ seed, seconds, log }: Context): Promise<Outcome> {
     if (left <= 0) return undefined;
     return sampleOf(scenarios, seed, sampled++, Math.min(SAMPLE_SECONDS, left));
   });
-  return { figures: figuresOf(crew.answers), violations: violationsOf(crew.answers), controls };
+  const outcome = { figures: figuresOf(crew.answers), violations: violationsOf(crew.answers), controls };
+  const open = notComplete(crew.answers);
+  if (open.length === 0 && jobs.length === 0) return outcome;
+  return {
+    ...outcome,
+    skipped: `not complete in ${seconds.toFixed(0)} s: ${[...open, ...jobs.map(nameOf)].join('; ')}`,
+  };
 }
 
 /** Random schedules of one scenario after the other, each second time with a death. */
@@ -143,13 +149,16 @@ function figuresOf(answers: readonly Answer[]): [string, string][] {
   const samples = answers.filter(({ job }) => !job.bounds);
   figures.push(['at random', sumOf(samples)]);
   figures.push(['together', sumOf(answers)]);
-  const open = searched.filter(({ count }) => !count.complete).map(({ job }) => nameOf(job));
-  figures.push(['not complete', open.length === 0 ? 'none' : open.join('; ')]);
+  figures.push(['searches that are not complete', group(notComplete(answers).length)]);
   const taken = new Uint8Array(answers[0]?.branches.length ?? 0);
   for (const { branches } of answers) for (const [n, was] of branches.entries()) if (was) taken[n] = 1;
   const share = taken.reduce((sum, was) => sum + was, 0) / Math.max(1, taken.length);
   figures.push(['branches of the lowered kernel, by the explorer alone', `${(100 * share).toFixed(1)} %`]);
   return figures;
+}
+
+function notComplete(answers: readonly Answer[]): string[] {
+  return answers.filter(({ job, count }) => job.bounds && !count.complete).map(({ job }) => nameOf(job));
 }
 
 function sumOf(answers: readonly Answer[]): string {

@@ -16,6 +16,7 @@ import type { Store } from '../../../src/store/store.ts';
 import { Disk, inPlace } from '../../kernel/disk.ts';
 import { Memory } from '../../kernel/pool.ts';
 import { violations } from '../../support/invariants.ts';
+import { Model } from '../../support/model.ts';
 import type { Engine } from './engine.ts';
 import { type Plan, type Strike, System } from './system.ts';
 
@@ -27,27 +28,6 @@ export type Way = (typeof WAYS)[number];
 
 /** What is not as it should be. Not the library's error, and not what a workload has to expect. */
 class Wrong extends Error {}
-
-/** What a file holds, as one knows it who is told of each commit. */
-class Model {
-  size = 0;
-  bytes = new Uint8Array(0);
-
-  resize(size: number): void {
-    if (size > this.bytes.length) {
-      const bytes = new Uint8Array(size * 2);
-      bytes.set(this.bytes);
-      this.bytes = bytes;
-    }
-    if (size < this.size) this.bytes.fill(0, size, this.size);
-    this.size = size;
-  }
-
-  store(position: number, bytes: ArrayLike<number>): void {
-    this.resize(Math.max(this.size, position + bytes.length));
-    this.bytes.set(bytes, position);
-  }
-}
 
 /** A handle, and whether it has yet to hear of an error from outside of its rounds. */
 export interface Handle {
