@@ -219,6 +219,7 @@ export class Stage {
 
   /** What is true of every cache in which nothing moves, and what the scenario says. The shipped module looks, not the lowered one. */
   #check(): void {
+    this.#through(() => this.#exports.lookAgain(this.#world));
     const kernel = new Kernel(this.#module, this.#memory);
     kernel.attach(this.#geometry.serviceRows, this.#geometry.rows, L.KIND_USER, { tid: 0, start: 0n }, 98);
     const wrong = this.scenario.leavesPins

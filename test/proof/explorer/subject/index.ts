@@ -25,6 +25,11 @@ export function bury(world: World, me: Me): void {
   world.recoverDead(me);
 }
 
+/** A later look at the dead, where the scenario says that one may be needed. */
+export function lookAgain(world: World): void {
+  if (world.scenario.secondLook) world.recoverDead(world.other);
+}
+
 /** What must hold when all have ended, beside what is true of every cache. */
 export function check(world: World): void {
   world.disk.heal();

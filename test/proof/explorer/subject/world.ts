@@ -57,6 +57,8 @@ export interface Scenario {
   readonly actors: Readonly<Record<string, Actor>>;
   /** When all have ended. Throws, or tells the machine, what does not hold. */
   check?(world: World): void;
+  /** Recovery may have to leave a row for a later look: somebody takes one in the end. */
+  readonly secondLook?: boolean;
   /** The file's contents are not compared in the end. */
   readonly leavesPins?: boolean;
 }

@@ -43,12 +43,12 @@ function askFor(world: World, me: Me, index: number, limitMs: number): void {
   Atomics.notify(machine.words, L.HEADER_BELL >> 2);
 }
 
-/** Serves until whoever asks has heard. */
-function serveUntilAnswered(world: World, me: Me): void {
+/** Serves until whoever asks has heard, or can't any more: `orDead`. */
+function serveUntilAnswered(world: World, me: Me, orDead = false): void {
   for (;;) {
     const bell = Atomics.load(machine.words, L.HEADER_BELL >> 2);
     serveAll(me.attachment, serviceClass.flushers, 0);
-    if (world.noted(ANSWERED) !== 0) return;
+    if (world.noted(ANSWERED) !== 0 || (orDead && world.bereaved)) return;
     Atomics.wait(machine.words, L.HEADER_BELL >> 2, bell, Number.POSITIVE_INFINITY);
   }
 }
@@ -114,6 +114,16 @@ export const ends: readonly Scenario[] = [
       asker: { immortal: true, run: (world, me) => askFor(world, me, 0, 1e9) },
       server: { run: (world, me) => serveUntilAnswered(world, me), kind: 'flusher' },
       other: { immortal: true, run: (world, me) => serveUntilAnswered(world, me), kind: 'flusher' },
+    },
+  },
+  {
+    name: 'ask-die',
+    shows: 'a request whose thread may die before it is answered, or has heard',
+    frames: 3,
+    secondLook: true,
+    actors: {
+      asker: { run: (world, me) => askFor(world, me, 0, 1e9) },
+      server: { immortal: true, run: (world, me) => serveUntilAnswered(world, me, true), kind: 'flusher' },
     },
   },
   {
