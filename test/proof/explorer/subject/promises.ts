@@ -109,3 +109,10 @@ export function makeDirty(world: World, ...indexes: number[]): void {
 
 /** What `makeDirty` has noted of a page. */
 export const dirtied = (index: number): number => 10 + index;
+
+/** What most scenarios begin with: pages that are in the cache and dirty, and every write of one looked at. */
+export function dirtyPages(world: World, ...indexes: number[]): void {
+  onlyWholePages(world);
+  bringIn(world, ...indexes);
+  makeDirty(world, ...indexes);
+}

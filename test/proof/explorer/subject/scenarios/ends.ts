@@ -6,7 +6,7 @@ import { emptyForGood } from '../../../../../src/protocol/close';
 import { requestKind, serviceClass } from '../../../../../src/protocol/effects';
 import { serveAll } from '../../../../../src/service/requests';
 import { peek } from '../bytes';
-import { bringIn, countedUp, countUp, dirtied, fsyncAndLook, makeDirty, onlyWholePages } from '../promises';
+import { bringIn, countedUp, countUp, dirtied, dirtyPages, fsyncAndLook } from '../promises';
 import { initialWord, type Me, type Scenario, type World } from '../world';
 
 const CLOSED = 5;
@@ -132,11 +132,7 @@ export const ends: readonly Scenario[] = [
     frames: 5,
     undertakers: 2,
     preemptions: 2,
-    prepare(world) {
-      onlyWholePages(world);
-      bringIn(world, 0);
-      makeDirty(world, 0);
-    },
+    prepare: (world) => dirtyPages(world, 0),
     actors: {
       updater: { run: (world, me) => countUp(world, me.open(), 0, 1) },
       syncer: { run: (world, me) => fsyncAndLook(world, me.open(), 0, [1, dirtied(0)]) },

@@ -4,7 +4,16 @@ import { Kernel } from '../../../../../src/kernel/kernel';
 import * as L from '../../../../../src/kernel/layout';
 import { flush } from '../../../../../src/protocol/flush';
 import { peek, poke } from '../bytes';
-import { bringIn, countedUp, countUp, dirtied, fsyncAndLook, makeDirty, onlyWholePages } from '../promises';
+import {
+  bringIn,
+  countedUp,
+  countUp,
+  dirtied,
+  dirtyPages,
+  fsyncAndLook,
+  makeDirty,
+  onlyWholePages,
+} from '../promises';
 import { initialWord, type Me, PAGE, type Scenario, type World } from '../world';
 import { pinAndLook } from './pins';
 import { cleanOnce } from './updates';
@@ -224,11 +233,7 @@ export const narrows: readonly Scenario[] = [
     frames: 3,
     size: 64,
     preemptions: 2,
-    prepare(world) {
-      onlyWholePages(world);
-      bringIn(world, 0);
-      makeDirty(world, 0);
-    },
+    prepare: (world) => dirtyPages(world, 0),
     actors: {
       flusher: { run: cleanOnce, kind: 'flusher' },
       updater: { run: (world, me) => countUp(world, me.open(), 2, ONE) },
@@ -320,11 +325,7 @@ export const narrows: readonly Scenario[] = [
     shows: 'a page that is written while a flush runs, and the next fsync',
     frames: 4,
     preemptions: 2,
-    prepare(world) {
-      onlyWholePages(world);
-      bringIn(world, 0);
-      makeDirty(world, 0);
-    },
+    prepare: (world) => dirtyPages(world, 0),
     actors: {
       syncer: {
         run(world, me) {
@@ -341,11 +342,7 @@ export const narrows: readonly Scenario[] = [
     frames: 3,
     size: 64,
     preemptions: 2,
-    prepare(world) {
-      onlyWholePages(world);
-      bringIn(world, 0);
-      makeDirty(world, 0);
-    },
+    prepare: (world) => dirtyPages(world, 0),
     actors: {
       syncer: {
         run(world, me) {

@@ -6,6 +6,7 @@ import {
   countedUp,
   countUp,
   dirtied,
+  dirtyPages,
   fsyncAndLook,
   makeDirty,
   onlyWholePages,
@@ -36,11 +37,7 @@ export const updates: readonly Scenario[] = [
     name: 'update-view-copy',
     shows: 'an update, a view, and a writeback that copies the page',
     frames: 4,
-    prepare(world) {
-      onlyWholePages(world);
-      bringIn(world, 0);
-      makeDirty(world, 0);
-    },
+    prepare: (world) => dirtyPages(world, 0),
     preemptions: 2,
     actors: {
       updater: { run: (world, me) => countUp(world, me.open(), 0, 1) },
@@ -65,11 +62,7 @@ export const updates: readonly Scenario[] = [
     shows: 'an update that throws, while the page is copied and viewed',
     frames: 4,
     preemptions: 2,
-    prepare(world) {
-      onlyWholePages(world);
-      bringIn(world, 0);
-      makeDirty(world, 0);
-    },
+    prepare: (world) => dirtyPages(world, 0),
     actors: {
       updater: { run: (_, me) => updateInVain(me, 0) },
       viewer: { run: (world, me) => watchCount(world, me.open(), 0, 1, [dirtied(0)]) },

@@ -1,6 +1,6 @@
 // Writers, flushers, fsync; pins that outlast them.
 import { peek, poke } from '../bytes';
-import { bringIn, countUp, dirtied, fsyncAndLook, makeDirty, onlyWholePages } from '../promises';
+import { bringIn, countUp, dirtied, dirtyPages, fsyncAndLook, makeDirty, onlyWholePages } from '../promises';
 import { initialWord, type Me, type Scenario, type World } from '../world';
 import { cleanOnce } from './updates';
 
@@ -38,11 +38,7 @@ function dmaAcross(pinned: 'keep' | 'redirty'): Scenario {
     shows: `stores under a write pin, an fsync that bounces, the unpin; ${pinned}`,
     frames: 4,
     pinned,
-    prepare(world) {
-      onlyWholePages(world);
-      bringIn(world, 0);
-      makeDirty(world, 0);
-    },
+    prepare: (world) => dirtyPages(world, 0),
     actors: {
       device: { run: (world, me) => dma(world, me, 0) },
       syncer: { run: (world, me) => fsyncAfterDma(world, me, 0) },
@@ -61,11 +57,7 @@ export const writebacks: readonly Scenario[] = [
     shows: 'a writer, a flusher and an fsync of a page',
     frames: 4,
     preemptions: 2,
-    prepare(world) {
-      onlyWholePages(world);
-      bringIn(world, 0);
-      makeDirty(world, 0);
-    },
+    prepare: (world) => dirtyPages(world, 0),
     actors: {
       writer: { run: (world, me) => countUp(world, me.open(), 0, 1) },
       flusher: { run: cleanOnce, kind: 'flusher' },
@@ -77,11 +69,7 @@ export const writebacks: readonly Scenario[] = [
     shows: 'two fsyncs and a writer: rounds, and whose callers they answer',
     frames: 4,
     preemptions: 2,
-    prepare(world) {
-      onlyWholePages(world);
-      bringIn(world, 0);
-      makeDirty(world, 0);
-    },
+    prepare: (world) => dirtyPages(world, 0),
     actors: {
       writer: { run: (world, me) => countUp(world, me.open(), 0, 1) },
       one: { run: (world, me) => fsyncAndLook(world, me.open(), 0, [1, dirtied(0)]) },
@@ -155,11 +143,7 @@ export const writebacks: readonly Scenario[] = [
     frames: 4,
     stagingPages: 1,
     preemptions: 2,
-    prepare(world) {
-      onlyWholePages(world);
-      bringIn(world, 0, 1);
-      makeDirty(world, 0, 1);
-    },
+    prepare: (world) => dirtyPages(world, 0, 1),
     actors: {
       flusher: { run: cleanOnce, kind: 'flusher' },
       other: { run: cleanOnce },
@@ -172,11 +156,7 @@ export const writebacks: readonly Scenario[] = [
     frames: 3,
     size: 64,
     preemptions: 2,
-    prepare(world) {
-      onlyWholePages(world);
-      bringIn(world, 0, 1);
-      makeDirty(world, 0, 1);
-    },
+    prepare: (world) => dirtyPages(world, 0, 1),
     actors: {
       misser: {
         run(_, me) {
