@@ -85,7 +85,7 @@ const survivorsOf = (survivors: readonly Hunt[]): Violation[] =>
 export const mutantsPart: Part = {
   name: 'mutants',
   summary: 'mistakes planted in the library, each of which a check has to find: a sample by the seed',
-  weight: 1,
+  weight: 6,
 
   async run(context: Context): Promise<Outcome> {
     const began = performance.now();
