@@ -91,7 +91,7 @@ async function run({ log }: Context): Promise<Outcome> {
 export const branches: Part = {
   name: 'branches',
   summary: 'branches of the lowered kernel that the explorer and the tests of the kernel take: 95 % at least',
-  weight: 2,
+  weight: 1,
   run,
   replay: (_, context) => run(context),
 };

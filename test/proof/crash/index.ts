@@ -127,7 +127,7 @@ export const crash: Part = {
   name: 'crash',
   summary:
     'crash states: what fsync promised is there after a power cut at any moment, whatever of the rest is',
-  weight: 4,
+  weight: 3,
   run,
   replay,
 };

@@ -15,6 +15,8 @@ import type { Scenario } from './subject/world.ts';
 const WORKERS_MAX = 4;
 /** A search that takes longer is given up, and told of as not complete. */
 const SEARCH_SECONDS = 240;
+/** The share of the time that searches may take; what is left goes to random schedules. */
+const SEARCHING = 0.92;
 /** How long a random search goes on before the next scenario has its turn. */
 const SAMPLE_SECONDS = 4;
 /** Schedules are tried up to so many preemptions, unless a scenario says less. */
@@ -22,23 +24,32 @@ const PREEMPTIONS = 3;
 /** The same beside a death, of one of two threads; of three, none. */
 const PREEMPTIONS_OF_MORTALS = 1;
 
-/** Everything that has to be complete, the heaviest first. */
+/**
+ * What is to be complete, most needed first: no death, a death of each thread, a second one of who recovers; and for scenarios of
+ * two threads preemptions beside a death.
+ */
 function searches(scenarios: readonly Scenario[]): Job[] {
-  const jobs: Job[] = [];
   const seconds = SEARCH_SECONDS;
-  for (const { name, preemptions = PREEMPTIONS } of scenarios) {
-    jobs.push({ scenario: name, bounds: { preemptions, deaths: 0 }, seconds });
-  }
+  const whole: Job[] = scenarios.map(({ name, preemptions = PREEMPTIONS }) => ({
+    scenario: name,
+    bounds: { preemptions, deaths: 0 },
+    seconds,
+  }));
+  const deaths: Job[] = [];
+  const second: Job[] = [];
+  const preempted: Job[] = [];
   for (const { name, actors } of scenarios) {
     const all = Object.entries(actors);
     for (const [actor, { immortal }] of all) {
       if (immortal) continue;
-      const preemptions = all.length > 2 ? 0 : PREEMPTIONS_OF_MORTALS;
-      jobs.push({ scenario: name, actor, bounds: { preemptions, deaths: 1 }, seconds });
-      jobs.push({ scenario: name, actor, undertaker: true, bounds: { preemptions: 0, deaths: 2 }, seconds });
+      const job = { scenario: name, actor, seconds };
+      second.push({ ...job, undertaker: true, bounds: { preemptions: 0, deaths: 2 } });
+      const alone = all.length > 2;
+      const bounds = { preemptions: alone ? 0 : PREEMPTIONS_OF_MORTALS, deaths: 1 };
+      (alone ? deaths : preempted).push({ ...job, bounds });
     }
   }
-  return jobs;
+  return [...whole, ...deaths, ...preempted, ...second];
 }
 
 /** Workers that take jobs until there are none. */
@@ -102,7 +113,8 @@ function told({ job, count, seconds }: Answer): string {
 }
 
 async function run({ seed, seconds, log }: Context): Promise<Outcome> {
-  const end = performance.now() + seconds * 1000;
+  const began = performance.now();
+  const leftOf = (share: number) => seconds * share - (performance.now() - began) / 1000;
   const controls = await plantMistakes(root, log);
   const scenarios = await scenariosOf(root);
   const crew = new Crew(log);
@@ -110,11 +122,11 @@ async function run({ seed, seconds, log }: Context): Promise<Outcome> {
   let sampled = 0;
   await crew.work(() => {
     if (crew.answers.some(({ violation }) => violation)) return undefined;
-    const left = (end - performance.now()) / 1000;
-    const job = jobs.shift();
-    if (job) return { ...job, seconds: Math.min(job.seconds, Math.max(left, 5)) };
-    if (left <= 0) return undefined;
-    return sampleOf(scenarios, seed, sampled++, Math.min(SAMPLE_SECONDS, left));
+    const searching = leftOf(SEARCHING);
+    const job = searching > 0 ? jobs.shift() : undefined;
+    if (job) return { ...job, seconds: Math.min(job.seconds, searching) };
+    const left = leftOf(1);
+    return left > 0 ? sampleOf(scenarios, seed, sampled++, Math.min(SAMPLE_SECONDS, left)) : undefined;
   });
   const outcome = { figures: figuresOf(crew.answers), violations: violationsOf(crew.answers), controls };
   const open = notComplete(crew.answers);
@@ -195,7 +207,7 @@ export const explorer: Part = {
   name: 'explorer',
   summary:
     'every schedule of small scenarios within a bound, every death, on the shipped kernel lowered to steps',
-  weight: 24,
+  weight: 36,
   run,
   replay,
 };

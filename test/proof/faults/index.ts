@@ -127,7 +127,7 @@ function figuresOf(account: Account): [string, string][] {
 export const faults: Part = {
   name: 'faults',
   summary: 'the nth I/O call fails, for every n: errors as promised, nothing lost, nobody hangs',
-  weight: 5,
+  weight: 6,
   run,
   async replay(what, { log }) {
     const { found, sums } = await replay(what, log);

@@ -108,7 +108,7 @@ async function replay(what: string, { log }: Context): Promise<Outcome> {
 export const model: Part = {
   name: 'model',
   summary: 'random sequences of calls, deaths, failures and power cuts against a plain oracle',
-  weight: 4,
+  weight: 3,
   run,
   replay,
 };
