@@ -3,20 +3,13 @@ import fs from 'node:fs';
 import { createStopWord, isStopped, raiseStop } from './clock';
 import { BenchFiles, FileRefused } from './files';
 import { describeMachine } from './machine';
-import { BadOption, type BenchOptions, HELP, parseCommand, SCENARIOS, type ScenarioName } from './options';
+import { BadOption, type BenchOptions, HELP, parseCommand } from './options';
 import { plannedSeconds, planScenarios } from './plan';
-import { deadlockTable } from './report/deadlock';
 import { closing, opening } from './report/frame';
-import { fsyncTables } from './report/fsync';
-import { microTable } from './report/micro';
-import { mixedTables } from './report/mixed';
 import { Progress } from './report/progress';
 import { Interrupted, type Run } from './run';
-import { deadlock, deadlockFailures } from './scenarios/deadlock';
-import { fsyncFailures, fsyncUnderPins } from './scenarios/fsync-under-pins';
-import { micro } from './scenarios/micro';
-import { mixed, mixedFailures } from './scenarios/mixed';
-import { type BenchReport, REPORT_SCHEMA, REPORT_VERSION } from './schema';
+import { SCENARIOS } from './scenarios';
+import { type BenchReport, noResults, REPORT_SCHEMA, REPORT_VERSION } from './schema';
 
 const OK = 0;
 const FAILED = 1;
@@ -24,18 +17,6 @@ const BAD_OPTION = 2;
 const INTERRUPTED = 130;
 /** A handle that lingers after the report must not keep the command from ending, ms. */
 const LINGER_MS = 3_000;
-
-interface Scenario {
-  measure(run: Run, durationMs: number): Promise<void>;
-  print(report: BenchReport): string;
-}
-
-const SCENARIO: Record<ScenarioName, Scenario> = {
-  fsync: { measure: fsyncUnderPins, print: fsyncTables },
-  deadlock: { measure: deadlock, print: deadlockTable },
-  mixed: { measure: mixed, print: mixedTables },
-  micro: { measure: micro, print: microTable },
-};
 
 async function main(args: string[]): Promise<number> {
   try {
@@ -45,7 +26,8 @@ async function main(args: string[]): Promise<number> {
       return OK;
     }
     if (command.kind === 'list') {
-      for (const [name, what] of Object.entries(SCENARIOS)) print(`${name.padEnd(10)}${what}\n`);
+      const width = Math.max(...SCENARIOS.map(({ name }) => name.length)) + 2;
+      for (const { name, what } of SCENARIOS) print(`${name.padEnd(width)}${what}\n`);
       return OK;
     }
     const files = BenchFiles.create(command.options.file, command.options.force);
@@ -69,11 +51,7 @@ async function bench(options: BenchOptions, files: BenchFiles): Promise<number> 
   const failure = await runScenarios(run);
   progress.end();
   report.durationMs = Date.now() - startMs;
-  report.failures = [
-    ...fsyncFailures(report.fsync, report.interrupted),
-    ...deadlockFailures(report.deadlock),
-    ...mixedFailures(report.mixed, report.interrupted),
-  ];
+  report.failures = options.scenarios.flatMap((scenario) => scenario.failures(report));
   if (failure !== undefined) {
     report.failures.push(`the run broke off: ${failure instanceof Error ? failure.message : failure}`);
     process.stderr.write(`${failure instanceof Error ? failure.stack : failure}\n`);
@@ -89,16 +67,16 @@ async function runScenarios(run: Run): Promise<unknown> {
   const { scenarios, seconds } = run.options;
   const plan = planScenarios(scenarios, seconds);
   let failure: unknown;
-  for (const name of scenarios) {
+  for (const [n, scenario] of scenarios.entries()) {
     if (isStopped(run.stop)) break;
     try {
-      await SCENARIO[name].measure(run, plan[name]);
+      await scenario.measure(run, plan[n]);
     } catch (error) {
       raiseStop(run.stop);
       if (!(error instanceof Interrupted)) failure = error;
     }
     run.progress.pause();
-    const tables = SCENARIO[name].print(run.report);
+    const tables = scenario.print(run.report);
     if (tables !== '') print(`${tables}\n`);
   }
   return failure;
@@ -126,14 +104,17 @@ function emptyReport(
     startedAt: new Date().toISOString(),
     durationMs: 0,
     interrupted: false,
-    command: { scenarios, seconds, holdsMs, streamBytes, file: file ?? null },
+    command: {
+      scenarios: scenarios.map(({ name }) => name),
+      seconds,
+      holdsMs,
+      streamBytes,
+      file: file ?? null,
+    },
     machine: describeMachine(files.directory),
     calibration: null,
-    fsync: [],
-    deadlock: [],
-    mixed: [],
-    micro: [],
     failures: [],
+    ...noResults(),
   };
 }
 

@@ -1,15 +1,9 @@
 // The command line: what may be asked, and the refusal of what may not.
 import fs from 'node:fs';
 import { parseArgs } from 'node:util';
+import type { Scenario } from './scenario';
+import { SCENARIOS } from './scenarios';
 import { REPORT_SCHEMA } from './schema';
-
-export const SCENARIOS = {
-  fsync: 'fsync latency while pages are pinned: bounce, block, and a control that lies',
-  deadlock: "fsync's caller holds a lock that the pinner needs before it unpins",
-  mixed: 'updates, views, DMA and fsync at once: does a view or the file show half an update?',
-  micro: 'the cost of a hit, of a commit and of writeback, beside Map.get, fs and lru-cache',
-} as const;
-export type ScenarioName = keyof typeof SCENARIOS;
 
 const DEFAULT_HOLDS_MS = [0, 1, 10, 100];
 const DEFAULT_REPORT = 'bench-report.json';
@@ -21,7 +15,7 @@ const HOLD_MS_MAX = 1_000;
 const MIB = 1 << 20;
 
 export interface BenchOptions {
-  scenarios: ScenarioName[];
+  scenarios: Scenario[];
   /** What the whole run is planned to take. */
   seconds: number;
   holdsMs: number[];
@@ -41,7 +35,7 @@ export const HELP = `pinfold's benchmark: does fsync wait for pins, and does it 
 
 Usage: npm run bench -- [options]        (once built: node bench/dist/main.js [options])
 
-  --scenario NAME   run only this one; repeat it or separate by commas (--list shows them)
+  --scenario NAME   run only this one; repeat it or separate by commas (--list shows all, also those that a default run leaves out)
   --seconds N       planned time of the whole run, ${SECONDS_MIN} to ${SECONDS_MAX} (default ${DEFAULT_SECONDS}); more time, more samples
   --quick           --seconds ${QUICK_SECONDS} and a smaller writeback row: a look, not a measurement
   --full            1 GiB a pass in the writeback rows instead of 128 MiB (takes half a minute more)
@@ -104,16 +98,16 @@ function separated(values: string[]): string[] {
   return values.flatMap((value) => value.split(',')).map((value) => value.trim());
 }
 
-function scenarios(values: string[]): ScenarioName[] {
-  const known = Object.keys(SCENARIOS) as ScenarioName[];
-  if (values.length === 0) return known;
+function scenarios(values: string[]): Scenario[] {
+  if (values.length === 0) return SCENARIOS.filter(({ share }) => share > 0);
   const asked = separated(values);
+  const known = SCENARIOS.map(({ name }) => name);
   for (const name of asked) {
-    if (!known.some((each) => each === name)) {
+    if (!known.includes(name)) {
       throw new BadOption(`--scenario: '${name}' is not a scenario; there are ${known.join(', ')}`);
     }
   }
-  return known.filter((name) => asked.includes(name));
+  return SCENARIOS.filter(({ name }) => asked.includes(name));
 }
 
 function holds(values: string[]): number[] {

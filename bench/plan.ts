@@ -1,5 +1,5 @@
 // How the seconds asked for are divided.
-import type { ScenarioName } from './options';
+import type { Scenario } from './scenario';
 import type { FsyncPolicy, MixedArm, PinnedDirty } from './schema';
 
 export interface CellPlan {
@@ -15,15 +15,11 @@ export interface MixedPlan {
   durationMs: number;
 }
 
-/** What each scenario is worth of a whole run's time. */
-const SHARE: Record<ScenarioName, number> = { fsync: 60, deadlock: 3, mixed: 8, micro: 22 };
 /** Time that no cell gets: starting threads and caches, laying out files, printing. */
 const FIXED_MS = 2_000;
 /** Attaching three threads to a cache before a cell, and detaching after it. */
 const CELL_OVERHEAD_MS = 120;
 const CELL_MIN_MS = 150;
-/** The deadlock has little to repeat. */
-const DEADLOCK_MAX_MS = 3_000;
 /** Attaching eight threads to a cache of their own, and detaching them. */
 const MIXED_OVERHEAD_MS = 250;
 /** Long enough for the controls to show what they are there for. */
@@ -46,23 +42,22 @@ const MIXED: { arm: MixedArm; pinnedDirty: PinnedDirty; weight: number }[] = [
   { arm: 'skip', pinnedDirty: 'keep', weight: 0.2 },
 ];
 
-/** Milliseconds for each scenario asked for. */
-export function planScenarios(scenarios: ScenarioName[], seconds: number): Record<ScenarioName, number> {
-  const whole = scenarios.reduce((sum, name) => sum + SHARE[name], 0);
+/** What a scenario without a share in the default run is worth beside others that are asked for with it. */
+const SHARE_BY_NAME = 30;
+
+/** Milliseconds for each of these scenarios. */
+export function planScenarios(scenarios: readonly Scenario[], seconds: number): number[] {
+  const shares = scenarios.map(({ share }) => share || SHARE_BY_NAME);
+  const whole = shares.reduce((sum, share) => sum + share, 0);
   const spendable = Math.max(500, seconds * 1_000 - FIXED_MS);
-  const ms = (name: ScenarioName) => (scenarios.includes(name) ? (spendable * SHARE[name]) / whole : 0);
-  return {
-    fsync: ms('fsync'),
-    deadlock: Math.min(DEADLOCK_MAX_MS, ms('deadlock')),
-    mixed: ms('mixed'),
-    micro: ms('micro'),
-  };
+  return scenarios.map(({ maxMs = Number.POSITIVE_INFINITY }, n) =>
+    Math.min(maxMs, (spendable * shares[n]) / whole),
+  );
 }
 
 /** What a run of these scenarios takes, for the progress line. */
-export function plannedSeconds(scenarios: ScenarioName[], seconds: number): number {
-  const { fsync, deadlock, mixed, micro } = planScenarios(scenarios, seconds);
-  return (FIXED_MS + fsync + deadlock + mixed + micro) / 1_000;
+export function plannedSeconds(scenarios: readonly Scenario[], seconds: number): number {
+  return planScenarios(scenarios, seconds).reduce((sum, ms) => sum + ms, FIXED_MS) / 1_000;
 }
 
 export function planFsync(durationMs: number, holdsMs: number[]): CellPlan[] {

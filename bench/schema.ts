@@ -2,10 +2,12 @@
 //
 // Latencies are microseconds, other durations milliseconds. A figure that could not be had is null, never absent.
 
-export const REPORT_SCHEMA = 'pinfold-bench';
-export const REPORT_VERSION = 2;
+import { fields, list, nullable, oneOf, problemsOf } from './shape';
 
-export interface BenchReport {
+export const REPORT_SCHEMA = 'pinfold-bench';
+export const REPORT_VERSION = 3;
+
+export interface BenchReport extends Results {
   schema: typeof REPORT_SCHEMA;
   version: typeof REPORT_VERSION;
   /** ISO 8601. */
@@ -23,13 +25,24 @@ export interface BenchReport {
   machine: Machine;
   /** Null unless the fsync scenario ran. */
   calibration: Calibration | null;
+  /** Promises that did not hold; empty when the exit code is 0. */
+  failures: string[];
+}
+
+/** What each scenario found: nothing if it did not run. */
+export interface Results {
   fsync: FsyncCell[];
   deadlock: DeadlockCell[];
   mixed: MixedCell[];
   micro: MicroRow[];
-  /** Promises that did not hold; empty when the exit code is 0. */
-  failures: string[];
 }
+
+export const noResults = (): Results => ({
+  fsync: [],
+  deadlock: [],
+  mixed: [],
+  micro: [],
+});
 
 export interface Machine {
   cpu: string;
@@ -217,31 +230,7 @@ export interface MicroRow {
   note: string | null;
 }
 
-type Leaf = 'string' | 'number' | 'boolean';
-type Shape = Leaf | Nullable | List | OneOf | Fields;
-interface Nullable {
-  is: 'nullable';
-  shape: Shape;
-}
-interface List {
-  is: 'list';
-  shape: Shape;
-}
-interface OneOf {
-  is: 'one of';
-  values: readonly unknown[];
-}
-interface Fields {
-  is: 'fields';
-  fields: Record<string, Shape>;
-}
-
-const nullable = (shape: Shape): Nullable => ({ is: 'nullable', shape });
-const list = (shape: Shape): List => ({ is: 'list', shape });
-const oneOf = (...values: unknown[]): OneOf => ({ is: 'one of', values });
-const fields = (of: Record<string, Shape>): Fields => ({ is: 'fields', fields: of });
-
-const LATENCY = fields({
+export const LATENCY = fields({
   count: 'number',
   p50Us: nullable('number'),
   p90Us: nullable('number'),
@@ -371,34 +360,4 @@ const REPORT = fields({
 /** What is wrong with `value` as a report of this version, each with the path of the field; empty when nothing is. */
 export function validateReport(value: unknown): string[] {
   return problemsOf(value, REPORT, 'report');
-}
-
-function problemsOf(value: unknown, shape: Shape, at: string): string[] {
-  if (typeof shape === 'string') {
-    const right = shape === 'number' ? Number.isFinite(value) : typeof value === shape;
-    return right ? [] : [`${at}: ${JSON.stringify(value)} is not a ${shape}`];
-  }
-  switch (shape.is) {
-    case 'nullable':
-      return value === null ? [] : problemsOf(value, shape.shape, at);
-    case 'one of':
-      return shape.values.includes(value)
-        ? []
-        : [`${at}: ${JSON.stringify(value)} is none of ${shape.values.join(', ')}`];
-    case 'list':
-      if (!Array.isArray(value)) return [`${at} is not a list`];
-      return value.flatMap((item, i) => problemsOf(item, shape.shape, `${at}[${i}]`));
-    case 'fields':
-      return problemsOfFields(value, shape.fields, at);
-  }
-}
-
-function problemsOfFields(value: unknown, shapes: Record<string, Shape>, at: string): string[] {
-  if (typeof value !== 'object' || value === null) return [`${at} is not an object`];
-  const found = new Map<string, unknown>(Object.entries(value));
-  const known = Object.entries(shapes).flatMap(([field, shape]) =>
-    problemsOf(found.get(field), shape, `${at}.${field}`),
-  );
-  const unknown = [...found.keys()].filter((field) => !Object.hasOwn(shapes, field));
-  return [...known, ...unknown.map((field) => `${at}.${field} is not part of version ${REPORT_VERSION}`)];
 }

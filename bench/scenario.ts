@@ -1,0 +1,20 @@
+// What a scenario is to the bench. `scenarios/index.ts` lists them.
+import type { Run } from './run';
+import type { BenchReport } from './schema';
+
+export interface Scenario {
+  /** As `--scenario` takes it. */
+  name: string;
+  /** One line for `--list`. */
+  what: string;
+  /** What it is worth of the default run's time, in seconds of 90; 0: it runs only when it is asked for by name. */
+  share: number;
+  /** It has no use for more time than this. */
+  maxMs?: number;
+  /** Measures for about `durationMs` and puts what it finds into `run.report`, as it finds it. Ends soon when `run.stop` is raised. */
+  measure(run: Run, durationMs: number): Promise<void>;
+  /** The tables of what the report has of it; empty if that is nothing. */
+  print(report: BenchReport): string;
+  /** Promises that did not hold, and controls that did not show what they are there for. */
+  failures(report: BenchReport): string[];
+}

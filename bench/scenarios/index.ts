@@ -1,0 +1,49 @@
+// The scenarios, in the order in which they run.
+import { deadlockTable } from '../report/deadlock';
+import { fsyncTables } from '../report/fsync';
+import { microTable } from '../report/micro';
+import { mixedTables } from '../report/mixed';
+import type { Scenario } from '../scenario';
+import { deadlock, deadlockFailures } from './deadlock';
+import { fsyncFailures, fsyncUnderPins } from './fsync-under-pins';
+import { micro } from './micro';
+import { mixed, mixedFailures } from './mixed';
+
+/** The deadlock has little to repeat. */
+const DEADLOCK_MAX_MS = 3_000;
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'fsync',
+    what: 'fsync latency while pages are pinned: bounce, block, and a control that lies',
+    share: 60,
+    measure: fsyncUnderPins,
+    print: fsyncTables,
+    failures: ({ fsync, interrupted }) => fsyncFailures(fsync, interrupted),
+  },
+  {
+    name: 'deadlock',
+    what: "fsync's caller holds a lock that the pinner needs before it unpins",
+    share: 3,
+    maxMs: DEADLOCK_MAX_MS,
+    measure: deadlock,
+    print: deadlockTable,
+    failures: (report) => deadlockFailures(report.deadlock),
+  },
+  {
+    name: 'mixed',
+    what: 'updates, views, DMA and fsync at once: does a view or the file show half an update?',
+    share: 8,
+    measure: mixed,
+    print: mixedTables,
+    failures: (report) => mixedFailures(report.mixed, report.interrupted),
+  },
+  {
+    name: 'micro',
+    what: 'the cost of a hit, of a commit and of writeback, beside Map.get, fs and lru-cache',
+    share: 22,
+    measure: micro,
+    print: microTable,
+    failures: () => [],
+  },
+];
