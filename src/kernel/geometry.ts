@@ -29,11 +29,66 @@ export interface Geometry {
 }
 
 /** The largest bias of layout.ts. */
-const BIAS_MAX = L.FILE_SUMMARY;
+const BIAS_MAX = L.GHOSTS;
 
 const roundUp = (value: number, unit: number) => Math.ceil(value / unit) * unit;
 const powerOfTwoAtMost = (value: number) => 2 ** Math.floor(Math.log2(value));
 const powerOfTwoAtLeast = (value: number) => 2 ** Math.ceil(Math.log2(value));
+
+/** In a pool with fewer frames the hand decides alone: a tenth of them is nothing to tell pages apart by. */
+const QUEUES_FRAMES_MIN = 64;
+/** Share of the frames for pages on probation. */
+const PROBATION = 0.1;
+/** Share of the probation in which touches don't count. */
+const WINDOW = 0.5;
+/** Share of the frames for pages read once; and the most, which readahead does not outrun. */
+const ONCE = 1 / 16;
+const ONCE_MAX = 1024;
+/** Ghosts are forgotten after so many pages were taken from probation, in frames. */
+const GHOST_AGE = 0.9;
+/** Time units in a ghost's age, at the least. */
+const GHOST_UNITS = 256;
+
+/** What replacement knows pages by (kernel/control/policy.ts); pages and entries. */
+interface Queues {
+  probation: number;
+  window: number;
+  once: number;
+  ring: number;
+  onceRing: number;
+  ghostLines: number;
+  ghostAge: number;
+  ghostShift: number;
+}
+
+function queuesOf(frames: number): Queues {
+  if (frames < QUEUES_FRAMES_MIN) {
+    return {
+      probation: 0,
+      window: 0,
+      once: 0,
+      ring: 1,
+      onceRing: 1,
+      ghostLines: 1,
+      ghostAge: 0,
+      ghostShift: 0,
+    };
+  }
+  const probation = Math.floor(frames * PROBATION);
+  const once = Math.min(ONCE_MAX, Math.floor(frames * ONCE));
+  const ghosts = Math.floor(frames * GHOST_AGE);
+  const ghostShift = Math.max(0, Math.floor(Math.log2(ghosts / GHOST_UNITS)));
+  return {
+    probation,
+    window: Math.floor(probation * WINDOW),
+    once,
+    ring: powerOfTwoAtLeast(2 * probation),
+    onceRing: powerOfTwoAtLeast(2 * once),
+    ghostLines: Math.ceil(frames / L.GHOSTS_PER_LINE),
+    ghostAge: ghosts >> ghostShift,
+    ghostShift,
+  };
+}
 
 interface Regions {
   at: Record<
@@ -46,9 +101,13 @@ interface Regions {
     | 'summary'
     | 'files'
     | 'rows'
-    | 'paths',
+    | 'paths'
+    | 'ring'
+    | 'once'
+    | 'ghosts',
     number
   >;
+  queues: Queues;
   bucketMask: number;
   frameBits: number;
   fileWords: number;
@@ -63,6 +122,7 @@ function regionsOf(g: Pick<Geometry, 'frames' | 'rows' | 'rowBytes' | 'files'>):
   const groups = Math.ceil(g.frames / 32);
   const fileWords = Math.ceil(groups / 32);
   const summaryWords = Math.ceil(fileWords / 32);
+  const queues = queuesOf(g.frames);
   let end = L.HEADER_MAGIC + L.HEADER_BYTES;
   const region = (bytes: number) => {
     const at = end;
@@ -82,10 +142,13 @@ function regionsOf(g: Pick<Geometry, 'frames' | 'rows' | 'rowBytes' | 'files'>):
     files: region(g.files * L.FILE_BYTES),
     rows: region(g.rows * g.rowBytes),
     paths: region(L.PATH_AREAS * L.PATH_BYTES),
+    ring: region(queues.ring * 4),
+    once: region(queues.onceRing * 4),
+    ghosts: region(queues.ghostLines * L.GHOST_LINE_BYTES),
   };
   // Frame + 1 must fit below the tag.
   const frameBits = Math.ceil(Math.log2(g.frames + 2));
-  return { at, bucketMask: buckets - 1, frameBits, fileWords, summaryWords, end };
+  return { at, queues, bucketMask: buckets - 1, frameBits, fileWords, summaryWords, end };
 }
 
 export function geometryOf(options: CheckedOptions): Geometry {
@@ -154,6 +217,17 @@ export function initialize(words: Int32Array, g: Geometry, keep: boolean): void 
   set(L.HEADER_AT_FILES, regions.at.files);
   set(L.HEADER_AT_ROWS, regions.at.rows);
   set(L.HEADER_AT_PATHS, regions.at.paths);
+  set(L.HEADER_AT_RING, regions.at.ring);
+  set(L.HEADER_AT_ONCE, regions.at.once);
+  set(L.HEADER_AT_GHOSTS, regions.at.ghosts);
+  set(L.HEADER_PROBATION, regions.queues.probation);
+  set(L.HEADER_WINDOW, regions.queues.window);
+  set(L.HEADER_ONCE, regions.queues.once);
+  set(L.HEADER_RING_MASK, regions.queues.ring - 1);
+  set(L.HEADER_ONCE_MASK, regions.queues.onceRing - 1);
+  set(L.HEADER_GHOST_LINES, regions.queues.ghostLines);
+  set(L.HEADER_GHOST_AGE, regions.queues.ghostAge);
+  set(L.HEADER_GHOST_SHIFT, regions.queues.ghostShift);
   set(L.HEADER_SERVICE_ROWS, g.serviceRows);
   set(L.HEADER_STAGING_AREAS, g.stagingAreas);
   for (let frame = 0; frame < g.frames; frame++) {

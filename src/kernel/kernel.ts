@@ -63,7 +63,7 @@ export interface Control {
   prepareWait(frame: FrameId, mask: number): number;
   reclaim(enough: number): FrameId;
   evict(frame: FrameId): number;
-  install(file: FileId, index: number): number;
+  install(file: FileId, index: number, once: number): number;
   fillDone(): void;
   abandonClaim(): void;
   countUnstable(): number;

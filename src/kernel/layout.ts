@@ -3,10 +3,10 @@
  * Page bytes live elsewhere, in the data memories.
  *
  *   byte 0         8192        9216
- *   +--------------+-----------+---------+--------+-------+------+---------+--------+--------+-------+-------+
- *   | never used   | header    | buckets | frames | dirty | epoch| unstable| file   | file   | rows  | paths |
- *   | (null guard) |           | (64 B)  | (64 B) | bits  | words| bits    | bits   | rows   |       |       |
- *   +--------------+-----------+---------+--------+-------+------+---------+--------+--------+-------+-------+
+ *   +--------------+--------+---------+--------+-------+------+---------+------+------+------+-------+--------+
+ *   | never used   | header | buckets | frames | dirty | epoch| unstable| file | file | rows | paths | queues |
+ *   | (null guard) |        | (64 B)  | (64 B) | bits  | words| bits    | bits | rows |      |       | ghosts |
+ *   +--------------+--------+---------+--------+-------+------+---------+------+------+------+-------+--------+
  *
  * Frames are grouped by 32: one dirty word, one unstable word and one claim epoch per group. A file's own bits
  * say which groups may hold a dirty frame of that file (level 1: a bit per group; level 2: a bit per level-1 word).
@@ -78,6 +78,14 @@ export const FRAME_USEQ = 44;
  * one of them to end so knows it from the next; who drops a write pin knows whether one ran meanwhile.
  */
 export const FRAME_WRITEBACKS = 48;
+/** Where the page stands for replacement: `admission * 4 + place`. A hint. */
+export const FRAME_QUEUE = 52;
+/** On probation: in the ring, at its admission's number. Touches count once it is older than the correlation window. */
+export const PLACE_PROBATION = 0;
+/** Swept by the hand: it was used on probation, or came back soon after it was taken. */
+export const PLACE_MAIN = 1;
+/** Read once, says its reader: in a ring of its own, the first to go. Touches don't count. */
+export const PLACE_ONCE = 2;
 
 // -- Bucket: one 64-byte line of the lookup table: a sequence, an overflow head, 14 entries. --------------------------
 
@@ -316,7 +324,7 @@ export const HEADER_BYTES = 1024;
 export const HEADER_MAGIC = 8192;
 export const MAGIC = 1346981446;
 /** Moves with every change of this file that changes a meaning. */
-export const LAYOUT_VERSION = 3;
+export const LAYOUT_VERSION = 4;
 export const HEADER_VERSION = 8196;
 /** Whether the cache is open: attached threads look here on their slow paths. */
 export const HEADER_LIFE = 8200;
@@ -353,8 +361,17 @@ export const HEADER_CREATOR = 8292;
 export const HEADER_CREATOR_STATUS = 8296;
 /** Frames cut off by truncate that somebody still held at that moment and that are not free yet. */
 export const HEADER_ORPHANS = 8300;
-/** Where the sweep stands: a line of its own, every miss moves it. */
+/** Where the sweep stands. It begins a line that every miss moves. */
 export const HEADER_HAND = 8320;
+/** Where the search for free frames stands. */
+export const HEADER_SEEK = 8324;
+/** Admissions to the ring of pages on probation, and those that have left it; the same for pages that are read once. */
+export const HEADER_ADMITTED = 8328;
+export const HEADER_LEFT = 8332;
+export const HEADER_ONCE_ADMITTED = 8336;
+export const HEADER_ONCE_LEFT = 8340;
+/** Pages that the ghosts have been told of. */
+export const HEADER_GHOSTED = 8344;
 /** Rung for flushers, for the file worker. */
 export const HEADER_BELL = 8384;
 export const HEADER_BELL_FILES = 8388;
@@ -371,6 +388,32 @@ export const HEADER_PATHS_WAKE = 8640;
 export const HEADER_PATHS = 8644;
 export const PATH_AREAS = 8;
 export const PATH_BYTES = 4096;
+/** Pages on probation from which on its oldest are taken before others; 0: a small pool, the hand alone decides. */
+export const HEADER_PROBATION = 8704;
+/** Admissions for which a page's touches don't count. */
+export const HEADER_WINDOW = 8708;
+/** Pages read once that may stay. */
+export const HEADER_ONCE = 8712;
+/** Entries of the rings, powers of two, less one. */
+export const HEADER_RING_MASK = 8716;
+export const HEADER_ONCE_MASK = 8720;
+/** Lines of ghosts, and how old one may be, in `1 << HEADER_GHOST_SHIFT` pages that the ghosts were told of. */
+export const HEADER_GHOST_LINES = 8724;
+export const HEADER_GHOST_AGE = 8728;
+export const HEADER_GHOST_SHIFT = 8732;
+export const HEADER_AT_RING = 8736;
+export const HEADER_AT_ONCE = 8740;
+export const HEADER_AT_GHOSTS = 8744;
+
+// -- Queues: hints for replacement. ----------------------------------------------------------------------------------
+
+/** Frame + 1 by admission; stale if the frame's FRAME_QUEUE says another one. */
+export const RING = 49172;
+export const ONCE_RING = 49176;
+/** Ghost: a fingerprint of a page that was taken while on probation, and when; 0 when free. */
+export const GHOSTS = 49184;
+export const GHOST_LINE_BYTES = 32;
+export const GHOSTS_PER_LINE = 8;
 
 // -- What kernel calls return when it is neither a frame nor a slot. --------------------------------------------------
 

@@ -121,7 +121,7 @@ export function* fill(pool: Pool, file: FileId, index: number, extending: boolea
   const failed = yield* claimFrame(pool);
   if (failed !== 0) return [failed, FOR_ROOM, 0, 0];
   const frame = (kernel.rowWord(kernel.owner, L.ROW_CLAIM) - 1) as FrameId;
-  if (control.install(file, index | 0) === L.EXISTS) {
+  if (control.install(file, index | 0, 0) === L.EXISTS) {
     control.abandonClaim();
     return [0, 0, 0, 0];
   }

@@ -171,7 +171,7 @@ test('updates, by the short way', () => {
 test('who brings in a page that is there hears so', () => {
   for (const page of pages) {
     expect(other.control.reclaim(SWEEP_ALL)).toBeGreaterThanOrEqual(0);
-    expect(other.control.install(page.file, page.index)).toBe(L.EXISTS);
+    expect(other.control.install(page.file, page.index, 0)).toBe(L.EXISTS);
     other.control.abandonClaim();
   }
 });

@@ -113,7 +113,7 @@ export interface Thread extends Pool {
 export function install({ control }: Thread, file: FileId, index: number): number {
   const frame = control.reclaim(SWEEP_ALL);
   if (frame < 0) return frame;
-  const status = control.install(file, index | 0);
+  const status = control.install(file, index | 0, 0);
   if (status === L.EXISTS) control.abandonClaim();
   else control.fillDone();
   return status === L.EXISTS ? status : frame;

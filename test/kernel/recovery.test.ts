@@ -203,7 +203,7 @@ describe('a page past the end of its file, brought in by a write that was to ext
   const bringIn = (kernel: Kernel, file: FileId) => {
     kernel.control.fileRetain(file);
     kernel.control.reclaim(SWEEP_ALL);
-    kernel.control.install(file, 3);
+    kernel.control.install(file, 3, 0);
     kernel.control.fillDone();
   };
 

@@ -106,7 +106,7 @@ describe('the table', () => {
           const lost = byFrame.get(claimed);
           if (lost !== undefined) model.delete(lost);
           byFrame.delete(claimed);
-          const status = thread.control.install(of, index | 0);
+          const status = thread.control.install(of, index | 0, 0);
           expect(status).toBe(model.has(key) ? L.EXISTS : 0);
           if (status === L.EXISTS) {
             existing++;
@@ -143,7 +143,7 @@ describe('the table', () => {
   test('a claimed page is found, and pins of it are told to wait for its frame', () => {
     const reader = memory.thread();
     const frame = thread.control.reclaim(SWEEP_ALL);
-    expect(thread.control.install(file, 9)).toBe(0);
+    expect(thread.control.install(file, 9, 0)).toBe(0);
     expect(reader.control.lookup(file, 9)).toBe(frame);
     expect(reader.control.pin(file, 9)).toBe(L.BUSY);
     expect(reader.kernel.out(0)).toBe(frame);
@@ -161,7 +161,7 @@ describe('the table', () => {
 
   test('a fill given up leaves a free frame, and the page absent', () => {
     const frame = thread.control.reclaim(SWEEP_ALL);
-    thread.control.install(file, 9);
+    thread.control.install(file, 9, 0);
     thread.control.abandonClaim();
     expect(lookup(file, 9)).toBe(L.MISS);
     expect(thread.kernel.frameWord(frame, L.FRAME_STATE)).toBe(0);
@@ -172,8 +172,8 @@ describe('the table', () => {
     const other = memory.thread();
     const frame = thread.control.reclaim(SWEEP_ALL);
     other.control.reclaim(SWEEP_ALL);
-    expect(thread.control.install(file, 4)).toBe(0);
-    expect(other.control.install(file, 4)).toBe(L.EXISTS);
+    expect(thread.control.install(file, 4, 0)).toBe(0);
+    expect(other.control.install(file, 4, 0)).toBe(L.EXISTS);
     expect(other.kernel.out(0)).toBe(frame);
     other.control.abandonClaim();
     thread.control.fillDone();

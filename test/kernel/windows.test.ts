@@ -99,7 +99,7 @@ test('a frame with a stale bit gets a page while a scanner is about to forget it
   await arrived(2); // it has looked, and found no page of the file
   for (let n = 0; thread.control.lookup(file, 2) < 0; n++) {
     const free = thread.control.reclaim(SWEEP_ALL);
-    const status = free === frame ? thread.control.install(file, 2) : thread.control.install(other, n);
+    const status = free === frame ? thread.control.install(file, 2, 0) : thread.control.install(other, n, 0);
     expect(status).toBe(0);
     thread.control.fillDone();
   }

@@ -26,7 +26,7 @@ async function beingFilled() {
   const { control } = attachment.kernel;
   const frame = control.reclaim(2 ** 30);
   expect(frame).toBeGreaterThanOrEqual(0);
-  expect(control.install(id, 5)).toBe(0);
+  expect(control.install(id, 5, 0)).toBe(0);
   attachment.bytes.of(frame).fill(9);
   return { cache, file, agent, done: () => control.fillDone(), failed: () => control.abandonClaim() };
 }

@@ -287,7 +287,7 @@ const deaths: Death[] = [
       const { attachment, id } = engineOf(file);
       const { control } = attachment.kernel;
       const frame = control.reclaim(2 ** 30);
-      control.install(id, 5);
+      control.install(id, 5, 0);
       attachment.bytes.of(frame).fill(99);
       hold();
     },

@@ -70,7 +70,7 @@ test.concurrent.for(['terminate', 'exit'] as const)(
       const { control } = attachment.kernel;
       control.roundLead(id);
       control.reclaim(2 ** 30);
-      control.install(id, 40);
+      control.install(id, 40, 0);
     });
     const waits = [
       other.run(({ file }) => file.viewSync(40, () => 0)),

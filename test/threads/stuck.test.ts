@@ -20,7 +20,7 @@ const cases: Stuck[] = [
     hold: ({ file, engineOf }) => {
       const { attachment, id } = engineOf(file);
       attachment.kernel.control.reclaim(2 ** 30);
-      attachment.kernel.control.install(id, 5);
+      attachment.kernel.control.install(id, 5, 0);
     },
     letGo: ({ file, engineOf }) => engineOf(file).attachment.kernel.control.abandonClaim(),
     sync: ({ file }) => file.viewSync(5, () => 0),

@@ -4,6 +4,7 @@ import {
   account, bucketAt, count, frameAt, hashOf, keep, maxPins, noteDirtied, out, row, wakeFrame,
 } from './words';
 import { freeOrphan } from './orphans';
+import { touched } from './policy';
 import { atHome, find, isPage } from './table';
 
 /** Head of this owner's list of free pin slots; `maxPins` when all are taken. */
@@ -70,8 +71,7 @@ export function pin(file: i32, index: i32): i32 {
     let s = atomic.load<i32>(at, L.FRAME_STATE);
     let pinned = false;
     while ((s & (L.VALID | L.CLAIMED | L.ORPHAN)) == L.VALID && (s & L.READ_MASK) != L.READ_MASK) {
-      let after = s + L.READ_ONE;
-      if ((s & L.USE_MASK) != L.USE_MASK) after += L.USE_ONE;
+      const after = touched(at, s) + L.READ_ONE;
       const seen = atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE);
       if (seen == s) {
         // Section.
@@ -203,7 +203,8 @@ export function viewOpen(file: i32, index: i32): i32 {
       frame = -1;
       continue;
     }
-    if ((s & L.USE_MASK) != L.USE_MASK) atomic.cmpxchg<i32>(at, s, s + L.USE_ONE, L.FRAME_STATE);
+    const after = touched(at, s);
+    if (after != s) atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE);
     if (viewDepth != 0) pushView();
     viewDepth++;
     viewAt = at;

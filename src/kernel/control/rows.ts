@@ -1,5 +1,6 @@
 // Rows (owners), their requests to service threads, staging areas and path areas.
 import * as L from '../layout';
+import { readPolicy } from './policy';
 import { become, count, fileAt, heldFileAt, me, out, readHeader, row, rowAt, rows } from './words';
 import { clearPins } from './pins';
 import { clearUpdates } from './update';
@@ -10,6 +11,7 @@ import { clearUpdates } from './update';
  */
 export function attach(from: i32, to: i32, kind: i32, tid: i32, startLo: i32, startHi: i32, thread: i32): i32 {
   readHeader();
+  readPolicy();
   for (let id = from; id < to; id++) {
     const at = rowAt(id);
     const status = atomic.load<i32>(at, L.ROW_STATUS);

@@ -6,6 +6,7 @@
 // BUCKET_SEQ pairs with itself: a changer's last store is the even sequence; `missed` reads it before and after its walk.
 import * as L from '../layout';
 import { freeOrphan } from './orphans';
+import { addGhost, candidate, fingerprintOf, firstUses, FROM_HAND, FROM_PROBATION, origin, place as placeFor, promote, readmit } from './policy';
 import { bucketAt, count, epochAt, fileAt, frameAt, frameMask, groups, hashOf, homeOf, me, out, row, stable, unstableWordAt, wakeFrame, frames } from './words';
 
 // @ts-ignore: decorator
@@ -62,9 +63,10 @@ export function lookup(file: i32, index: i32): i32 {
 
 /**
  * Gives the frame that this owner has claimed the identity (file, index), in the table, still CLAIMED: whoever looks
- * the page up from now on waits for this fill. EXISTS if the page has a frame: the claim stays, detached.
+ * the page up from now on waits for this fill. EXISTS if the page has a frame: the claim stays, detached. `once`: it will
+ * be read once, so it is among the first to go.
  */
-export function install(file: i32, index: i32): i32 {
+export function install(file: i32, index: i32, once: i32): i32 {
   const frame = load<i32>(row, L.ROW_CLAIM) - 1;
   assert(frame >= 0 && load<i32>(row, L.ROW_CLAIM_STAGE) == L.STAGE_DETACHED);
   const at = frameAt(frame);
@@ -108,6 +110,7 @@ export function install(file: i32, index: i32): i32 {
       store<i32>(row, load<i32>(row, L.GAUGE_RESIDENT) + 1, L.GAUGE_RESIDENT);
       atomic.store<i32>(row, L.STAGE_FILLING, L.ROW_CLAIM_STAGE);
       atomic.store<i32>(bucket, seq + 2, L.BUCKET_SEQ);
+      placeFor(frame, fingerprintOf(file, index), once);
       return 0;
     }
   }
@@ -225,12 +228,14 @@ export function endClaimOf(owner: usize, at: usize, state: i32): void {
 
 const NOT_CLAIMABLE = L.DIRTY | L.WRITEBACK | L.CLAIMED | L.UPDATING | L.ORPHAN | L.PIN_MASK;
 
+/** So many pages of a ring that are in somebody's hands are passed before the hand goes on for the rest of a sweep. */
+const HELD_MOST = 64;
+
 /**
- * Sweeps for a frame to take (CLOCK: a used page loses a use and stays) and claims it: the frame id, detached, or
- * NO_FRAME with what the sweep saw in OUT: pinned, dirty and not pinned, unstable, busy; and a file with dirty, one
- * with unstable pages (−1: none). Bounded: it gives up once a whole pass changed nothing, or as soon as it met `enough`
- * pages that cleaning or a flush would free (a caller who can do neither passes more than there are frames).
- * Another policy takes the place of this function; claim, stability and detaching are not its business.
+ * Sweeps for a frame to take, in the policy's order (policy.ts), and claims it: the frame id, detached, or NO_FRAME with
+ * what the sweep saw in OUT: pinned, dirty and not pinned, unstable, busy; and a file with dirty, one with unstable pages
+ * (−1: none). Bounded: it gives up once a whole pass changed nothing, or as soon as it met `enough` pages that cleaning or a
+ * flush would free (a caller who can do neither passes more than there are frames).
  */
 export function reclaim(enough: i32): i32 {
   assert(load<i32>(row, L.ROW_CLAIM) == 0);
@@ -239,6 +244,7 @@ export function reclaim(enough: i32): i32 {
   let unstable = 0;
   let busy = 0;
   let worn = 0;
+  let held = 0;
   let dirtyFile = -1;
   let unstableFile = -1;
   let idle = 0; // steps since one changed something
@@ -257,31 +263,39 @@ export function reclaim(enough: i32): i32 {
     }
     idle++;
     let frame = 0;
+    let whence = FROM_HAND;
     if (alone >= 0) {
       frame = alone;
       alone = alone + 1 == frames ? 0 : alone + 1;
-    } else frame = <i32>(<u32>atomic.add<i32>(0, 1, L.HEADER_HAND) % <u32>frames);
+    } else {
+      frame = candidate(held >= HELD_MOST);
+      whence = origin;
+    }
     const at = frameAt(frame);
     const s = atomic.load<i32>(at, L.FRAME_STATE);
     if (s & NOT_CLAIMABLE) {
       if (s & L.ORPHAN) {
         freeOrphan(frame); // should its last holder have died before it could
         if ((atomic.load<i32>(at, L.FRAME_STATE) & L.ORPHAN) == 0) idle = 0;
-      }
-      if (s & L.PIN_MASK) pinned++;
-      else {
+      } else readmit(frame, whence);
+      if (s & L.PIN_MASK) {
+        pinned++;
+        held++;
+      } else {
         const file = atomic.load<i32>(at, L.FRAME_FILE);
         if (s & L.DIRTY && file >= 0) {
           dirty++;
           dirtyFile = file;
         } else if (file >= 0 || s & L.ORPHAN || (s & L.CLAIMED) == 0) {
           busy++; // else, claimed and without identity, it is an undo frame, or one that somebody is about to fill
+          held++;
         }
       }
       continue;
     }
     // Threads may touch pages as fast as the hand takes their uses: after three rounds' worth of that, uses don't count.
     if (s & L.USE_MASK && worn < 3 * frames) {
+      if (whence == FROM_PROBATION) promote(at);
       if (atomic.cmpxchg<i32>(at, s, s - L.USE_ONE, L.FRAME_STATE) == s) {
         worn++;
         idle = 0;
@@ -289,6 +303,7 @@ export function reclaim(enough: i32): i32 {
       continue;
     }
     if (!tryClaim(frame, at, s)) {
+      readmit(frame, whence);
       busy++; // somebody has changed it since the look: who gives up now must not say that there was none
       continue;
     }
@@ -297,10 +312,12 @@ export function reclaim(enough: i32): i32 {
     const file = atomic.load<i32>(at, L.FRAME_FILE);
     if (!stable(at, file)) {
       endClaimOf(row, at, L.VALID);
+      readmit(frame, whence);
       unstable++;
       unstableFile = file;
       continue;
     }
+    if (whence == FROM_PROBATION) addGhost(fingerprintOf(file, atomic.load<i32>(at, L.FRAME_INDEX)));
     detachClaimOf(row);
     count(L.COUNT_RECLAIMS);
     return frame;
@@ -334,7 +351,7 @@ export function fillDone(): void {
   assert(load<i32>(row, L.ROW_CLAIM_STAGE) == L.STAGE_FILLING);
   assert((atomic.load<i32>(at, L.FRAME_STATE) & ~(L.WAITERS | L.VALID | L.ORPHAN)) == L.CLAIMED);
   count(L.COUNT_FILLS);
-  endClaimOf(row, at, L.VALID | L.USE_ONE);
+  endClaimOf(row, at, L.VALID | firstUses());
 }
 
 /** Gives the claimed frame up, whatever its stage: it is free, and each who waits for the page tries for itself. */

@@ -10,6 +10,7 @@
 import * as L from '../layout';
 import { freeOrphan } from './orphans';
 import { freePinSlot, nextPinSlot, takePinSlot } from './pins';
+import { touched } from './policy';
 import { atHome, find, isPage } from './table';
 import { account, bucketAt, count, fileAt, frameAt, hashOf, maxPins, me, noteDirtied, out, row, rowAt, wakeFrame } from './words';
 
@@ -104,8 +105,7 @@ export function updateOpen(file: i32, index: i32): i32 {
   const cutSeq = atomic.load<i32>(fileAt(file), L.FILE_CUT_SEQ);
   const s = atomic.load<i32>(at, L.FRAME_STATE);
   if ((s & (L.VALID | NOT_UPDATABLE | L.CLAIMED)) != L.VALID || (s & L.READ_MASK) == L.READ_MASK) return L.BUSY;
-  let after = (s + L.READ_ONE) | L.UPDATING;
-  if ((s & L.USE_MASK) != L.USE_MASK) after += L.USE_ONE;
+  const after = (touched(at, s) + L.READ_ONE) | L.UPDATING;
   if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) != s) return L.BUSY;
   // Section.
   takePinSlot(slotAt, frame, L.PIN_READ);

@@ -1,0 +1,243 @@
+// Replacement: which page goes when a frame is needed. S3-FIFO's shape with Clock2Q+'s correlation window.
+//
+//   brought in --> probation: a ring, about a tenth of the frames --> the oldest: used? --> main
+//        |                                                              |
+//        |                                                              +-- not used: taken, and remembered as a ghost
+//        +-- its ghost is there: main                                                      (a fingerprint, no bytes)
+//   main: frames in the order of their numbers, swept by one hand: a used page loses a use, one without goes
+//
+// Benefits: a scan passes through probation and leaves main alone. A page that is touched often in its first moments, as
+// the pages of an index are by the operation that brought them in, counts as touched once: touches don't count while it
+// is among the newest of probation. A hit stores nothing shared once the page's use count is full, and none before they
+// count. Costs: a page must come back to be believed, so a new hot set takes two misses a page.
+//
+// Everything here is a hint. Whatever these words hold, a frame is claimed by its state alone, and a sweep that finds
+// nothing by them goes through all frames by number; so a thread may die anywhere in here, and rings may hold frames that
+// have long had other pages. An entry of a ring counts if the frame says that it was admitted with that number.
+import * as L from '../layout';
+import { frameAt, frames } from './words';
+
+let probation: i32 = 0;
+let window: i32 = 0;
+let onceMost: i32 = 0;
+let ringMask: i32 = 0;
+let onceMask: i32 = 0;
+let ghostLines: i32 = 0;
+let ghostAge: i32 = 0;
+let ghostShift: i32 = 0;
+let atRing: usize = 0;
+let atOnce: usize = 0;
+let atGhosts: usize = 0;
+
+/** Reads the header. Called once per instance. */
+export function readPolicy(): void {
+  probation = load<i32>(L.HEADER_PROBATION);
+  window = load<i32>(L.HEADER_WINDOW);
+  onceMost = load<i32>(L.HEADER_ONCE);
+  ringMask = load<i32>(L.HEADER_RING_MASK);
+  onceMask = load<i32>(L.HEADER_ONCE_MASK);
+  ghostLines = load<i32>(L.HEADER_GHOST_LINES);
+  ghostAge = load<i32>(L.HEADER_GHOST_AGE);
+  ghostShift = load<i32>(L.HEADER_GHOST_SHIFT);
+  atRing = load<i32>(L.HEADER_AT_RING) - L.RING;
+  atOnce = load<i32>(L.HEADER_AT_ONCE) - L.ONCE_RING;
+  atGhosts = load<i32>(L.HEADER_AT_GHOSTS) - L.GHOSTS;
+}
+
+/** Admissions are numbered with 30 bits: how far `a` is behind `b`, over wrap-around. */
+// @ts-ignore: decorator
+@inline function behind(a: i32, b: i32): i32 {
+  return ((b - a) << 2) >> 2;
+}
+
+/** Whether a touch of the frame's page raises its use count. For pages whose count is not full: a hot page is not asked. */
+// @ts-ignore: decorator
+@inline export function touchCounts(at: usize): bool {
+  if (probation == 0) return true;
+  const queue = atomic.load<i32>(at, L.FRAME_QUEUE);
+  if (queue & L.PLACE_MAIN) return true;
+  return (queue & L.PLACE_ONCE) == 0 && behind(queue >>> 2, atomic.load<i32>(0, L.HEADER_ADMITTED)) > window;
+}
+
+/** What a state word is after a touch. */
+// @ts-ignore: decorator
+@inline export function touched(at: usize, s: i32): i32 {
+  return (s & L.USE_MASK) != L.USE_MASK && touchCounts(at) ? s + L.USE_ONE : s;
+}
+
+/** Use counts that a page begins with. */
+// @ts-ignore: decorator
+@inline export function firstUses(): i32 {
+  return probation == 0 ? L.USE_ONE : 0;
+}
+
+// -- Rings -----------------------------------------------------------------------------------------------------------
+
+/** Puts the frame's page on probation, as the newest. */
+function admit(frame: i32): void {
+  const number = atomic.add<i32>(0, 1, L.HEADER_ADMITTED);
+  const slot = atRing + (<usize>(number & ringMask) << 2);
+  const displaced = atomic.load<i32>(slot, L.RING) - 1;
+  atomic.store<i32>(frameAt(frame), (number << 2) | L.PLACE_PROBATION, L.FRAME_QUEUE);
+  atomic.store<i32>(slot, frame + 1, L.RING);
+  if (behind(atomic.load<i32>(0, L.HEADER_LEFT), number) <= ringMask) return;
+  // The ring is full, so nobody had to be taken for long: the oldest is main's.
+  atomic.add<i32>(0, 1, L.HEADER_LEFT);
+  if (displaced < 0) return;
+  const at = frameAt(displaced);
+  const oldest = ((number - ringMask - 1) << 2) | L.PLACE_PROBATION;
+  if (atomic.load<i32>(at, L.FRAME_QUEUE) == oldest) promote(at);
+}
+
+function admitOnce(frame: i32): void {
+  const number = atomic.add<i32>(0, 1, L.HEADER_ONCE_ADMITTED);
+  atomic.store<i32>(frameAt(frame), (number << 2) | L.PLACE_ONCE, L.FRAME_QUEUE);
+  atomic.store<i32>(atOnce + (<usize>(number & onceMask) << 2), frame + 1, L.ONCE_RING);
+}
+
+/** Decides where a page that was just installed in the claimed frame stands. `fingerprint`: of the page. */
+export function place(frame: i32, fingerprint: i32, once: i32): void {
+  if (probation == 0) return;
+  if (once) admitOnce(frame);
+  else if (takeGhost(fingerprint)) atomic.store<i32>(frameAt(frame), L.PLACE_MAIN, L.FRAME_QUEUE);
+  else admit(frame);
+}
+
+/** Whether the page stands in a ring, where the hand passes it over. */
+// @ts-ignore: decorator
+@inline function inRing(frame: i32): bool {
+  const queue = atomic.load<i32>(frameAt(frame), L.FRAME_QUEUE);
+  if (queue & L.PLACE_MAIN) return false;
+  const left = queue & L.PLACE_ONCE ? atomic.load<i32>(0, L.HEADER_ONCE_LEFT) : atomic.load<i32>(0, L.HEADER_LEFT);
+  return behind(left, queue >>> 2) >= 0;
+}
+
+// -- Candidates ------------------------------------------------------------------------------------------------------
+
+/** Where `candidate` found its frame. */
+export let origin: i32 = 0;
+/** By number: nothing is known of it. */
+export const FROM_FREE: i32 = 0;
+/** By the hand. */
+export const FROM_HAND: i32 = 1;
+/** The oldest of probation. */
+export const FROM_PROBATION: i32 = 2;
+/** The oldest of those read once. */
+export const FROM_ONCE: i32 = 3;
+
+/** How many frames the hand passes over before it takes one of a ring all the same. */
+const PASSED_MOST: i32 = 1024;
+
+/** The next frame to look at. `handOnly`: the sweep has met enough of the rings that are in somebody's hands. */
+export function candidate(handOnly: bool): i32 {
+  origin = FROM_HAND;
+  if (probation == 0) return next(L.HEADER_HAND);
+  // One look for a free frame: in a new pool they all are; later those of files that were closed or cut are found by and by.
+  const free = next(L.HEADER_SEEK);
+  if (atomic.load<i32>(frameAt(free), L.FRAME_STATE) == 0) {
+    origin = FROM_FREE;
+    return free;
+  }
+  while (
+    !handOnly &&
+    behind(atomic.load<i32>(0, L.HEADER_ONCE_LEFT), atomic.load<i32>(0, L.HEADER_ONCE_ADMITTED)) > onceMost
+  ) {
+    const number = atomic.add<i32>(0, 1, L.HEADER_ONCE_LEFT);
+    const frame = atomic.load<i32>(atOnce + (<usize>(number & onceMask) << 2), L.ONCE_RING) - 1;
+    if (frame < 0 || atomic.load<i32>(frameAt(frame), L.FRAME_QUEUE) != ((number << 2) | L.PLACE_ONCE)) continue;
+    origin = FROM_ONCE;
+    return frame;
+  }
+  while (
+    !handOnly &&
+    behind(atomic.load<i32>(0, L.HEADER_LEFT), atomic.load<i32>(0, L.HEADER_ADMITTED)) > probation
+  ) {
+    const number = atomic.add<i32>(0, 1, L.HEADER_LEFT);
+    const frame = atomic.load<i32>(atRing + (<usize>(number & ringMask) << 2), L.RING) - 1;
+    // It may have another page by now, or have been put elsewhere.
+    if (frame < 0 || atomic.load<i32>(frameAt(frame), L.FRAME_QUEUE) != ((number << 2) | L.PLACE_PROBATION)) continue;
+    origin = FROM_PROBATION;
+    return frame;
+  }
+  let frame = next(L.HEADER_HAND);
+  for (let n = 0; n < PASSED_MOST && inRing(frame); n++) frame = next(L.HEADER_HAND);
+  return frame;
+}
+
+// @ts-ignore: decorator
+@inline function next(counter: usize): i32 {
+  return <i32>(<u32>atomic.add<i32>(counter, 1) % <u32>frames);
+}
+
+/** The candidate was used: it stays. One that was on probation is main's from now on. */
+// @ts-ignore: decorator
+@inline export function promote(at: usize): void {
+  atomic.store<i32>(at, L.PLACE_MAIN, L.FRAME_QUEUE);
+}
+
+/** The candidate can't be taken now, since it is dirty, unstable or pinned: it has another time on probation. */
+export function readmit(frame: i32, whence: i32): void {
+  if (whence == FROM_PROBATION) admit(frame);
+  else if (whence == FROM_ONCE) admitOnce(frame);
+}
+
+// -- Ghosts: pages that were taken while on probation, by fingerprint. ------------------------------------------------------
+
+/** Names a page among those whose ghosts share a line. Never 0 in its high bits, so a ghost is never 0. */
+// @ts-ignore: decorator
+@inline export function fingerprintOf(file: i32, index: i32): i32 {
+  const h = (index ^ (file * <i32>0x27d4eb2f)) * <i32>0x85ebca77;
+  return (h ^ (h >>> 15)) * <i32>0xc2b2ae3d;
+}
+
+// @ts-ignore: decorator
+@inline function lineAt(fingerprint: i32): usize {
+  return atGhosts + (<usize>(<u32>fingerprint % <u32>ghostLines) << 5);
+}
+
+/** A ghost: 20 bits of its fingerprint, the lowest of them always set, and 12 of the time. */
+const TIME_MASK: i32 = 0xfff;
+
+// @ts-ignore: decorator
+@inline function time(): i32 {
+  return (atomic.load<i32>(0, L.HEADER_GHOSTED) >>> ghostShift) & TIME_MASK;
+}
+
+// @ts-ignore: decorator
+@inline function tagOf(fingerprint: i32): i32 {
+  return (fingerprint & ~TIME_MASK) | (TIME_MASK + 1);
+}
+
+/** Remembers the page that is taken. The oldest ghost of its line makes room. */
+export function addGhost(fingerprint: i32): void {
+  if (probation == 0) return;
+  atomic.add<i32>(0, 1, L.HEADER_GHOSTED);
+  const now = time();
+  const line = lineAt(fingerprint);
+  let oldest = 0;
+  let age = -1;
+  for (let n = 0; n < L.GHOSTS_PER_LINE; n++) {
+    const ghost = atomic.load<i32>(line + (<usize>n << 2), L.GHOSTS);
+    const its = ghost == 0 ? TIME_MASK + 1 : (now - ghost) & TIME_MASK;
+    if (its > age) {
+      age = its;
+      oldest = n;
+    }
+  }
+  atomic.store<i32>(line + (<usize>oldest << 2), tagOf(fingerprint) | now, L.GHOSTS);
+}
+
+/** Whether the page was taken not long ago: its ghost is gone then. */
+function takeGhost(fingerprint: i32): bool {
+  const now = time();
+  const tag = tagOf(fingerprint);
+  const line = lineAt(fingerprint);
+  for (let n = 0; n < L.GHOSTS_PER_LINE; n++) {
+    const at = line + (<usize>n << 2);
+    const ghost = atomic.load<i32>(at, L.GHOSTS);
+    if ((ghost & ~TIME_MASK) != tag || ((now - ghost) & TIME_MASK) > ghostAge) continue;
+    atomic.store<i32>(at, 0, L.GHOSTS);
+    return true;
+  }
+  return false;
+}
