@@ -49,6 +49,9 @@ const GHOST_AGE = 0.9;
 /** Time units in a ghost's age, at the least. */
 const GHOST_UNITS = 256;
 
+/** Entries of a ring beyond its share: more than threads can put there at a time. */
+const RING_SLACK = 256;
+
 /** What replacement knows pages by (kernel/control/policy.ts); pages and entries. */
 interface Queues {
   probation: number;
@@ -82,8 +85,8 @@ function queuesOf(frames: number): Queues {
     probation,
     window: Math.floor(probation * WINDOW),
     once,
-    ring: powerOfTwoAtLeast(2 * probation),
-    onceRing: powerOfTwoAtLeast(2 * once),
+    ring: powerOfTwoAtLeast(probation + RING_SLACK),
+    onceRing: powerOfTwoAtLeast(once + RING_SLACK),
     ghostLines: Math.ceil(frames / L.GHOSTS_PER_LINE),
     ghostAge: ghosts >> ghostShift,
     ghostShift,

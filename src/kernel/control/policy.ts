@@ -73,20 +73,17 @@ export function readPolicy(): void {
 
 // -- Rings -----------------------------------------------------------------------------------------------------------
 
+/** More than its share may be on probation by so many: other threads' sweeps take pages out before they put one in. */
+const SLACK: i32 = 32;
+
 /** Puts the frame's page on probation, as the newest. */
 function admit(frame: i32): void {
   const number = atomic.add<i32>(0, 1, L.HEADER_ADMITTED);
-  const slot = atRing + (<usize>(number & ringMask) << 2);
-  const displaced = atomic.load<i32>(slot, L.RING) - 1;
   atomic.store<i32>(frameAt(frame), (number << 2) | L.PLACE_PROBATION, L.FRAME_QUEUE);
-  atomic.store<i32>(slot, frame + 1, L.RING);
-  if (behind(atomic.load<i32>(0, L.HEADER_LEFT), number) <= ringMask) return;
-  // The ring is full, so nobody had to be taken for long: the oldest is main's.
-  atomic.add<i32>(0, 1, L.HEADER_LEFT);
-  if (displaced < 0) return;
-  const at = frameAt(displaced);
-  const oldest = ((number - ringMask - 1) << 2) | L.PLACE_PROBATION;
-  if (atomic.load<i32>(at, L.FRAME_QUEUE) == oldest) promote(at);
+  atomic.store<i32>(atRing + (<usize>(number & ringMask) << 2), frame + 1, L.RING);
+  // While there are free frames nobody is taken: the oldest are main's then.
+  const oldest = oldestAbove(probation + SLACK);
+  if (oldest >= 0) promote(frameAt(oldest));
 }
 
 function admitOnce(frame: i32): void {
@@ -125,7 +122,7 @@ export const FROM_PROBATION: i32 = 2;
 /** The oldest of those read once. */
 export const FROM_ONCE: i32 = 3;
 
-/** How many frames the hand passes over before it takes one of a ring all the same. */
+/** How many frames of the rings the hand passes over before one of a ring is taken instead. */
 const PASSED_MOST: i32 = 1024;
 
 /** The next frame to look at. `handOnly`: the sweep has met enough of the rings that are in somebody's hands. */
@@ -138,30 +135,65 @@ export function candidate(handOnly: bool): i32 {
     origin = FROM_FREE;
     return free;
   }
-  while (
-    !handOnly &&
-    behind(atomic.load<i32>(0, L.HEADER_ONCE_LEFT), atomic.load<i32>(0, L.HEADER_ONCE_ADMITTED)) > onceMost
-  ) {
-    const number = atomic.add<i32>(0, 1, L.HEADER_ONCE_LEFT);
-    const frame = atomic.load<i32>(atOnce + (<usize>(number & onceMask) << 2), L.ONCE_RING) - 1;
-    if (frame < 0 || atomic.load<i32>(frameAt(frame), L.FRAME_QUEUE) != ((number << 2) | L.PLACE_ONCE)) continue;
-    origin = FROM_ONCE;
-    return frame;
+  if (!handOnly) {
+    const once = oldestOnce();
+    if (once >= 0) {
+      origin = FROM_ONCE;
+      return once;
+    }
+    const oldest = oldestAbove(probation);
+    if (oldest >= 0) {
+      origin = FROM_PROBATION;
+      return oldest;
+    }
   }
-  while (
-    !handOnly &&
-    behind(atomic.load<i32>(0, L.HEADER_LEFT), atomic.load<i32>(0, L.HEADER_ADMITTED)) > probation
-  ) {
+  let frame = next(L.HEADER_HAND);
+  for (let n = 0; inRing(frame); n++) {
+    if (n == PASSED_MOST) {
+      // Neighbours are brought in together: the hand is in a large pool's probation.
+      const oldest = oldestAbove(0);
+      if (oldest < 0) return frame;
+      origin = FROM_PROBATION;
+      return oldest;
+    }
+    frame = next(L.HEADER_HAND);
+  }
+  return frame;
+}
+
+/** The oldest page of probation, if more than `most` are in it; or −1. It is out of the ring then. */
+function oldestAbove(most: i32): i32 {
+  while (true) {
+    const left = atomic.load<i32>(0, L.HEADER_LEFT);
+    const there = behind(left, atomic.load<i32>(0, L.HEADER_ADMITTED));
+    if (there <= most) return -1;
+    if (there > ringMask + 1) {
+      atomic.store<i32>(0, left + there - ringMask - 1, L.HEADER_LEFT); // what is further behind has been displaced
+      continue;
+    }
     const number = atomic.add<i32>(0, 1, L.HEADER_LEFT);
     const frame = atomic.load<i32>(atRing + (<usize>(number & ringMask) << 2), L.RING) - 1;
     // It may have another page by now, or have been put elsewhere.
     if (frame < 0 || atomic.load<i32>(frameAt(frame), L.FRAME_QUEUE) != ((number << 2) | L.PLACE_PROBATION)) continue;
-    origin = FROM_PROBATION;
     return frame;
   }
-  let frame = next(L.HEADER_HAND);
-  for (let n = 0; n < PASSED_MOST && inRing(frame); n++) frame = next(L.HEADER_HAND);
-  return frame;
+}
+
+/** The same for pages that are read once. */
+function oldestOnce(): i32 {
+  while (true) {
+    const left = atomic.load<i32>(0, L.HEADER_ONCE_LEFT);
+    const there = behind(left, atomic.load<i32>(0, L.HEADER_ONCE_ADMITTED));
+    if (there <= onceMost) return -1;
+    if (there > onceMask + 1) {
+      atomic.store<i32>(0, left + there - onceMask - 1, L.HEADER_ONCE_LEFT);
+      continue;
+    }
+    const number = atomic.add<i32>(0, 1, L.HEADER_ONCE_LEFT);
+    const frame = atomic.load<i32>(atOnce + (<usize>(number & onceMask) << 2), L.ONCE_RING) - 1;
+    if (frame < 0 || atomic.load<i32>(frameAt(frame), L.FRAME_QUEUE) != ((number << 2) | L.PLACE_ONCE)) continue;
+    return frame;
+  }
 }
 
 // @ts-ignore: decorator
