@@ -59,6 +59,8 @@ export interface Scenario {
   check?(world: World): void;
   /** Recovery may have to leave a row for a later look: somebody takes one in the end. */
   readonly secondLook?: boolean;
+  /** Pages are on probation, or main's, or ghosts, as in pools that are large enough: at most one is on probation. */
+  readonly queues?: boolean;
   /** The file's contents are not compared in the end. */
   readonly leavesPins?: boolean;
 }
@@ -135,6 +137,7 @@ export class World {
     this.places = places;
     this.scenario = scenario;
     initialize(machine.words, places.geometry, scenario.pinned !== 'redirty');
+    if (scenario.queues) beLarge();
     machine.words[L.HEADER_LOOKED >> 2] = NOW;
     machine.words[L.HEADER_CLOCK >> 2] = NOW;
     this.disk = new Disk(places.diskAt, DISK_PAGES, PAGE);
@@ -218,6 +221,19 @@ export class World {
       }
     }
   }
+}
+
+/** Queues of a few entries: their regions have room for 16 words, whatever the pool. */
+function beLarge(): void {
+  const set = (header: number, value: number) => {
+    machine.words[header >> 2] = value;
+  };
+  set(L.HEADER_PROBATION, 1);
+  set(L.HEADER_WINDOW, 0);
+  set(L.HEADER_ONCE, 1);
+  set(L.HEADER_RING_MASK, 15);
+  set(L.HEADER_ONCE_MASK, 15);
+  set(L.HEADER_GHOST_AGE, 4);
 }
 
 /** So many may recover the dead, at the same time or one after the other. */

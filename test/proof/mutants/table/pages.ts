@@ -48,9 +48,9 @@ export const pages: readonly Mutant[] = [
     breaks: [6],
     changes: [
       change(
-        PINS,
-        'if ((s & L.USE_MASK) != L.USE_MASK) after += L.USE_ONE;\n      const seen',
-        'after += L.USE_ONE;\n      const seen',
+        'src/kernel/control/policy.ts',
+        'return (s & L.USE_MASK) != L.USE_MASK && touchCounts(at) ?',
+        'return touchCounts(at) ?',
       ),
     ],
     found: [tested('test/kernel/pins.test.ts')],
@@ -170,13 +170,7 @@ export const pages: readonly Mutant[] = [
     name: 'claim-unstable',
     rule: '§5 claim: an unstable page is given back',
     breaks: [7],
-    changes: [
-      change(
-        TABLE,
-        'if (!stable(at, file)) {\n      endClaimOf(row, at, L.VALID);\n      unstable++;',
-        'if (false) {\n      unstable++;',
-      ),
-    ],
+    changes: [change(TABLE, 'if (!stable(at, file)) {\n      endClaimOf(row, at, L.VALID);', 'if (false) {')],
     found: [explored('dirty-miss', 0)],
   },
   {
@@ -186,8 +180,8 @@ export const pages: readonly Mutant[] = [
     changes: [
       change(
         TABLE,
-        'endClaimOf(row, at, L.VALID);\n      unstable++;',
-        'endClaimOf(row, at, 0);\n      unstable++;',
+        'endClaimOf(row, at, L.VALID);\n      readmit(',
+        'endClaimOf(row, at, 0);\n      readmit(',
       ),
     ],
     found: [explored('dirty-miss', 0)],
@@ -211,11 +205,7 @@ export const pages: readonly Mutant[] = [
     rule: '§5 replacement: a sweep fails only after a pass found every frame pinned, claimed or unwritable, not changed since the look',
     breaks: [8],
     changes: [
-      change(
-        TABLE,
-        'if (!tryClaim(frame, at, s)) {\n      busy++;',
-        'if (!tryClaim(frame, at, s)) {\n      idle++;',
-      ),
+      change(TABLE, 'readmit(frame, whence);\n      busy++;', 'readmit(frame, whence);\n      idle++;'),
     ],
     found: [explored('cut-reuse', 2)],
   },
@@ -513,7 +503,7 @@ export const pages: readonly Mutant[] = [
     name: 'memory-grows',
     rule: '§3 memory: the kernel never grows it',
     breaks: [12],
-    changes: [change(ROWS, '  readHeader();\n  for', '  readHeader();\n  memory.grow(1);\n  for')],
+    changes: [change(ROWS, '  readPolicy();\n  for', '  readPolicy();\n  memory.grow(1);\n  for')],
     found: [sections],
   },
 ];

@@ -289,8 +289,8 @@ export const updates: readonly Mutant[] = [
     changes: [
       change(
         PINS,
-        'if (!isPage(at, file, index)) {\n      frame = -1;\n      continue;\n    }\n    if ((s & L.USE_MASK)',
-        'if ((s & L.USE_MASK)',
+        'if (!isPage(at, file, index)) {\n      frame = -1;\n      continue;\n    }\n    const after = touched(',
+        'const after = touched(',
       ),
     ],
     found: [explored('view-reclaim', 1)],

@@ -1,6 +1,6 @@
 // Pins, misses, reclaim: which page is in which frame.
 import { peek } from '../bytes';
-import { bringIn } from '../promises';
+import { bringIn, countedUp, countUp } from '../promises';
 import { initialWord, type Me, type Scenario } from '../world';
 
 /** Pins a page, looks whether it is that page as long as it is pinned, unpins. */
@@ -52,5 +52,36 @@ export const pins: readonly Scenario[] = [
       two: { run: (_, me) => pinAndLook(me, 1) },
       three: { run: (_, me) => pinAndLook(me, 0) },
     },
+  },
+  {
+    name: 'queues',
+    shows:
+      'two misses take what is oldest on probation, or main’s, beside a pin of such a page; one page comes back',
+    frames: 2,
+    queues: true,
+    preemptions: 2,
+    prepare: (world) => bringIn(world, 0, 1),
+    actors: {
+      one: {
+        run: (_, me) => {
+          pinAndLook(me, 2);
+          pinAndLook(me, 0);
+        },
+      },
+      pinner: { run: (_, me) => pinAndLook(me, 1) },
+    },
+  },
+  {
+    name: 'queues-dirty',
+    shows: 'a miss meets a dirty page on probation, which has another time, beside a writer',
+    frames: 3,
+    queues: true,
+    preemptions: 2,
+    prepare: (world) => bringIn(world, 0, 1),
+    actors: {
+      writer: { run: (world, me) => countUp(world, me.open(), 0, 0) },
+      misser: { run: (_, me) => pinAndLook(me, 2) },
+    },
+    check: (world) => countedUp(world, 0, [0], 0),
   },
 ];

@@ -1,0 +1,122 @@
+// §5: replacement. These break no invariant: they make the cache forget what it should keep, or keep what it should forget.
+import { change, explored, type Mutant, tested } from '../mutant.ts';
+
+const POLICY = 'src/kernel/control/policy.ts';
+const TABLE = 'src/kernel/control/table.ts';
+const found = [tested('test/kernel/replacement.test.ts')];
+
+export const replacement: readonly Mutant[] = [
+  {
+    name: 'policy-window',
+    rule: '§5 replacement: touches in the correlation window do not count',
+    breaks: [],
+    changes: [
+      change(
+        POLICY,
+        'atomic.load<i32>(0, L.HEADER_ADMITTED)) > window;',
+        'atomic.load<i32>(0, L.HEADER_ADMITTED)) >= 0;',
+      ),
+    ],
+    found,
+  },
+  {
+    name: 'policy-once-counts',
+    rule: '§5 replacement: touches of pages that are read once do not count',
+    breaks: [],
+    changes: [change(POLICY, 'return (queue & L.PLACE_ONCE) == 0 && behind(', 'return behind(')],
+    found,
+  },
+  {
+    name: 'policy-once-stay',
+    rule: '§5 replacement: pages that are read once go before others',
+    breaks: [],
+    changes: [change(POLICY, 'if (once) admitOnce(frame);\n  else if', 'if')],
+    found,
+  },
+  {
+    name: 'policy-no-promotion',
+    rule: '§5 replacement: a page that was used on probation is main’s',
+    breaks: [],
+    changes: [change(TABLE, 'if (whence == FROM_PROBATION) promote(at);', '')],
+    found,
+  },
+  {
+    name: 'policy-no-ghosts',
+    rule: '§5 replacement: a page that comes back soon is main’s at once',
+    breaks: [],
+    changes: [
+      change(POLICY, 'else if (takeGhost(fingerprint))', 'else if (takeGhost(fingerprint) && once != 0)'),
+    ],
+    found,
+  },
+  {
+    name: 'policy-ghost-of-main',
+    rule: '§5 replacement: ghosts are of pages taken on probation',
+    breaks: [],
+    changes: [
+      change(TABLE, 'if (whence == FROM_PROBATION) addGhost(', 'if (whence != FROM_PROBATION) addGhost('),
+    ],
+    found,
+  },
+  {
+    name: 'policy-ghost-ageless',
+    rule: '§5 replacement: a ghost is forgotten in time',
+    breaks: [],
+    changes: [
+      change(POLICY, ' != tag || ((now - ghost) & TIME_MASK) > ghostAge) continue;', ' != tag) continue;'),
+    ],
+    found,
+  },
+  {
+    name: 'policy-ghost-stays',
+    rule: '§5 replacement: a ghost is good for one return',
+    breaks: [],
+    changes: [change(POLICY, '    atomic.store<i32>(at, 0, L.GHOSTS);\n', '')],
+    found,
+  },
+  {
+    name: 'policy-no-readmission',
+    rule: '§5 replacement: a page that can not be taken has another time on probation',
+    breaks: [],
+    changes: [change(POLICY, 'if (whence == FROM_PROBATION) admit(frame);\n  else if', 'if')],
+    found,
+  },
+  {
+    name: 'policy-free-unsought',
+    rule: '§5 replacement: free frames before pages',
+    breaks: [],
+    changes: [
+      change(POLICY, 'if (atomic.load<i32>(frameAt(free), L.FRAME_STATE) == 0) {', 'if (free < 0) {'),
+    ],
+    found,
+  },
+  {
+    name: 'policy-stale-entry',
+    rule: '§5 replacement: an entry of a ring counts if the frame says so',
+    breaks: [],
+    changes: [
+      change(
+        POLICY,
+        'if (frame < 0 || atomic.load<i32>(frameAt(frame), L.FRAME_QUEUE) != ((number << 2) | L.PLACE_PROBATION)) continue;',
+        'if (frame < 0) continue;',
+      ),
+    ],
+    found,
+  },
+  {
+    name: 'policy-hand-everywhere',
+    rule: '§5 replacement: the hand passes over probation',
+    breaks: [],
+    changes: [
+      change(POLICY, 'return behind(left, queue >>> 2) >= 0;', 'return behind(left, queue >>> 2) > 1 << 28;'),
+    ],
+    found,
+  },
+  {
+    name: 'policy-hints-alone',
+    rule: '§5 replacement: a sweep fails only after a pass over all frames',
+    breaks: [8],
+    changes: [change(TABLE, 'if (alone >= 0) break;\n      alone = 0;', 'break;')],
+    found: [explored('queues', 1), ...found],
+  },
+];
