@@ -37,15 +37,16 @@ const powerOfTwoAtLeast = (value: number) => 2 ** Math.ceil(Math.log2(value));
 
 /** In a pool with fewer frames the hand decides alone: a tenth of them is nothing to tell pages apart by. */
 const QUEUES_FRAMES_MIN = 64;
-/** Share of the frames for pages on probation. */
+/** Share of the frames for pages on probation, at the least and at the most. */
 const PROBATION = 0.1;
-/** Share of the probation in which touches don't count. */
+const PROBATION_MOST = 0.4;
+/** Share of the least probation in which touches don't count. */
 const WINDOW = 0.5;
 /** Share of the frames for pages read once; and the most, which readahead does not outrun. */
 const ONCE = 1 / 16;
 const ONCE_MAX = 1024;
-/** Ghosts are forgotten after so many pages were taken from probation, in frames. */
-const GHOST_AGE = 0.9;
+/** Ghosts are forgotten after so many pages were taken, in frames. */
+const GHOST_AGE = 1;
 /** Time units in a ghost's age, at the least. */
 const GHOST_UNITS = 256;
 
@@ -55,6 +56,9 @@ const RING_SLACK = 256;
 /** What replacement knows pages by (kernel/control/policy.ts); pages and entries. */
 interface Queues {
   probation: number;
+  probationMost: number;
+  /** A power of two. */
+  lately: number;
   window: number;
   once: number;
   ring: number;
@@ -68,6 +72,8 @@ function queuesOf(frames: number): Queues {
   if (frames < QUEUES_FRAMES_MIN) {
     return {
       probation: 0,
+      probationMost: 0,
+      lately: 1,
       window: 0,
       once: 0,
       ring: 1,
@@ -81,11 +87,14 @@ function queuesOf(frames: number): Queues {
   const once = Math.min(ONCE_MAX, Math.floor(frames * ONCE));
   const ghosts = Math.floor(frames * GHOST_AGE);
   const ghostShift = Math.max(0, Math.floor(Math.log2(ghosts / GHOST_UNITS)));
+  const probationMost = Math.floor(frames * PROBATION_MOST);
   return {
     probation,
+    probationMost,
+    lately: powerOfTwoAtMost(frames / 8),
     window: Math.floor(probation * WINDOW),
     once,
-    ring: powerOfTwoAtLeast(probation + RING_SLACK),
+    ring: powerOfTwoAtLeast(probationMost + RING_SLACK),
     onceRing: powerOfTwoAtLeast(once + RING_SLACK),
     ghostLines: Math.ceil(frames / L.GHOSTS_PER_LINE),
     ghostAge: ghosts >> ghostShift,
@@ -224,6 +233,9 @@ export function initialize(words: Int32Array, g: Geometry, keep: boolean): void 
   set(L.HEADER_AT_ONCE, regions.at.once);
   set(L.HEADER_AT_GHOSTS, regions.at.ghosts);
   set(L.HEADER_PROBATION, regions.queues.probation);
+  set(L.HEADER_PROBATION_MOST, regions.queues.probationMost);
+  set(L.HEADER_TARGET, regions.queues.probation * 16);
+  set(L.HEADER_LATELY_MASK, regions.queues.lately - 1);
   set(L.HEADER_WINDOW, regions.queues.window);
   set(L.HEADER_ONCE, regions.queues.once);
   set(L.HEADER_RING_MASK, regions.queues.ring - 1);

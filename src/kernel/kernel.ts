@@ -61,7 +61,7 @@ export interface Control {
   viewClose(): number;
   lookup(file: FileId, index: number): FrameId;
   prepareWait(frame: FrameId, mask: number): number;
-  reclaim(enough: number): FrameId;
+  reclaim(enough: number, file: FileId | -1, index: number): FrameId;
   evict(frame: FrameId): number;
   install(file: FileId, index: number, once: number): number;
   fillDone(): void;

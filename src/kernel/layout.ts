@@ -36,8 +36,9 @@ export const WAITERS = 32;
 export const ORPHAN = 64;
 /** A copy for writeback lost too often: no update may begin. Valid only together with WRITEBACK. */
 export const HOLD = 128;
-/** 2-bit use count for replacement. */
+/** 2-bit use count for replacement: 0, 1 or 2. */
 export const USE_ONE = 256;
+export const USE_FULL = 512;
 export const USE_MASK = 768;
 /** Write pins: 10 bits, exact. A full counter is an error, never a carry. */
 export const WRITE_ONE = 1024;
@@ -370,8 +371,16 @@ export const HEADER_ADMITTED = 8328;
 export const HEADER_LEFT = 8332;
 export const HEADER_ONCE_ADMITTED = 8336;
 export const HEADER_ONCE_LEFT = 8340;
-/** Pages that the ghosts have been told of. */
+/** Pages that the ghosts have been told of: the time that they go by. */
 export const HEADER_GHOSTED = 8344;
+/** Pages on probation from which on its oldest are taken, in 16ths: it follows what comes back. */
+export const HEADER_TARGET = 8348;
+/** When the hand last began a revolution, and how long those take, in HEADER_GHOSTED's time. */
+export const HEADER_REVOLVED_AT = 8352;
+export const HEADER_REVOLUTION = 8356;
+/** Pages taken lately from probation, and by the hand. */
+export const HEADER_TAKEN_EARLY = 8360;
+export const HEADER_TAKEN_LATE = 8364;
 /** Rung for flushers, for the file worker. */
 export const HEADER_BELL = 8384;
 export const HEADER_BELL_FILES = 8388;
@@ -388,8 +397,9 @@ export const HEADER_PATHS_WAKE = 8640;
 export const HEADER_PATHS = 8644;
 export const PATH_AREAS = 8;
 export const PATH_BYTES = 4096;
-/** Pages on probation from which on its oldest are taken before others; 0: a small pool, the hand alone decides. */
+/** The least and the most that HEADER_TARGET is, in pages; the least is 0 in a small pool, where the hand alone decides. */
 export const HEADER_PROBATION = 8704;
+export const HEADER_PROBATION_MOST = 8748;
 /** Admissions for which a page's touches don't count. */
 export const HEADER_WINDOW = 8708;
 /** Pages read once that may stay. */
@@ -404,13 +414,15 @@ export const HEADER_GHOST_SHIFT = 8732;
 export const HEADER_AT_RING = 8736;
 export const HEADER_AT_ONCE = 8740;
 export const HEADER_AT_GHOSTS = 8744;
+/** One less than a power of two: at each so many pages told of, what was taken lately counts an eighth less. */
+export const HEADER_LATELY_MASK = 8752;
 
 // -- Queues: hints for replacement. ----------------------------------------------------------------------------------
 
 /** Frame + 1 by admission; stale if the frame's FRAME_QUEUE says another one. */
 export const RING = 49172;
 export const ONCE_RING = 49176;
-/** Ghost: a fingerprint of a page that was taken while on probation, and when; 0 when free. */
+/** Ghost: a fingerprint of a page that was taken, where it stood, and when; 0 when free. */
 export const GHOSTS = 49184;
 export const GHOST_LINE_BYTES = 32;
 export const GHOSTS_PER_LINE = 8;

@@ -53,13 +53,13 @@ function enoughOf(pool: Pool): number {
   return Math.max(ENOUGH_MIN, Math.floor(pool.geometry.frames / 8));
 }
 
-/** Claims a frame without identity: 0, an errno, or NO_ROOM. Cleans and flushes what stands in the way. */
-function* claimFrame(pool: Pool): Protocol<number> {
+/** Claims a frame without identity, for the page if one is named: 0, an errno, or NO_ROOM. Cleans and flushes what stands in the way. */
+function* claimFrame(pool: Pool, file: FileId | -1 = -1, index = 0): Protocol<number> {
   const { kernel, geometry } = pool;
   const { control } = kernel;
   let waits = 0;
   for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
-    if (control.reclaim(enoughOf(pool)) >= 0) return 0;
+    if (control.reclaim(enoughOf(pool), file, index | 0) >= 0) return 0;
     const dirty = kernel.out(1);
     const unstable = kernel.out(2);
     const busy = kernel.out(3);
@@ -67,19 +67,19 @@ function* claimFrame(pool: Pool): Protocol<number> {
     const unstableFile = kernel.out(5) as FileId;
     // A flush frees all that was written; it is worth its price once it frees much, or nothing is left to write.
     const flushing = unstable > 0 && unstable >= dirty;
-    const file = flushing ? unstableFile : dirtyFile;
-    if (dirty + unstable > 0 && file >= 0) {
-      if (!pool.references.retain(file)) continue; // closed since the look
+    const other = flushing ? unstableFile : dirtyFile;
+    if (dirty + unstable > 0 && other >= 0) {
+      if (!pool.references.retain(other)) continue; // closed since the look
       let errno = 0;
       try {
-        errno = flushing ? yield* flush(pool, file) : yield* clean(pool, file);
+        errno = flushing ? yield* flush(pool, other) : yield* clean(pool, other);
       } finally {
-        if (pool.references.release(file)) control.ring(serviceClass.files);
+        if (pool.references.release(other)) control.ring(serviceClass.files);
       }
       if (errno === 0) continue;
-      control.noteError(file, errno, kernel.load(L.HEADER_CLOCK) + RETRY_MS);
+      control.noteError(other, errno, kernel.load(L.HEADER_CLOCK) + RETRY_MS);
       // That file can't be written. Is there no frame at all without it?
-      return control.reclaim(geometry.frames + 1) >= 0 ? 0 : errno;
+      return control.reclaim(geometry.frames + 1, file, index | 0) >= 0 ? 0 : errno;
     }
     if (dirty + unstable + busy === 0) return NO_ROOM;
     if (++waits > BUSY_WAITS_MAX) return NO_ROOM;
@@ -103,7 +103,7 @@ const ROOM_TRIES = 64;
 export function* claimForSelf(pool: Pool, file: FileId, index: number): Protocol<void> {
   const { control } = pool.kernel;
   for (let n = 0; n < ROOM_TRIES; n++) {
-    if (control.reclaim(enoughOf(pool)) >= 0) return;
+    if (control.reclaim(enoughOf(pool), -1, 0) >= 0) return;
     const request = { service: serviceClass.files, kind: requestKind.room, file, a: 0, b: 0 } as const;
     const [status] = yield* ask(request, () => makeRoom(pool));
     if (status !== 0) throw fillError(pool, file, index, status, FOR_ROOM);
@@ -118,7 +118,7 @@ export function* claimForSelf(pool: Pool, file: FileId, index: number): Protocol
 export function* fill(pool: Pool, file: FileId, index: number, extending: boolean): Protocol<Answer> {
   const { kernel, bytes, geometry } = pool;
   const { control } = kernel;
-  const failed = yield* claimFrame(pool);
+  const failed = yield* claimFrame(pool, file, index);
   if (failed !== 0) return [failed, FOR_ROOM, 0, 0];
   const frame = (kernel.rowWord(kernel.owner, L.ROW_CLAIM) - 1) as FrameId;
   if (control.install(file, index | 0, 0) === L.EXISTS) {

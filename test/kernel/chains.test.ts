@@ -79,7 +79,7 @@ test('two pages with one tag in one bucket are not taken for one another', () =>
   const { control } = thread;
   const index = twin(pages[0]!.index);
   expect(index).not.toBe(pages[0]!.index);
-  expect(control.reclaim(SWEEP_ALL)).toBeGreaterThanOrEqual(0);
+  expect(control.reclaim(SWEEP_ALL, -1, 0)).toBeGreaterThanOrEqual(0);
   control.keepUndoFrame(0);
   expect(control.lookup(file, index)).toBe(L.MISS);
   expect(control.pin(file, index)).toBe(L.MISS);
@@ -96,7 +96,7 @@ test('pages of two files with one index in one chain are not taken for one anoth
   const { control } = thread;
   let index = pages.at(-1)!.index + 1;
   while ((hash(file, index) & mask) !== 0 || (hash(second, index) & mask) !== 0) index++;
-  expect(control.reclaim(SWEEP_ALL)).toBeGreaterThanOrEqual(0);
+  expect(control.reclaim(SWEEP_ALL, -1, 0)).toBeGreaterThanOrEqual(0);
   control.keepUndoFrame(0);
   const frame = install(thread, file, index);
   expect(control.lookup(second, index)).toBe(L.MISS);
@@ -111,7 +111,7 @@ test('pages of two files with one index in one chain are not taken for one anoth
 test('updates nest so deep, on different pages, and no deeper', () => {
   const { control } = thread;
   for (let level = 0; level < L.UPDATES; level++) {
-    expect(control.reclaim(SWEEP_ALL)).toBeGreaterThanOrEqual(0);
+    expect(control.reclaim(SWEEP_ALL, -1, 0)).toBeGreaterThanOrEqual(0);
     control.keepUndoFrame(level);
   }
   for (let level = 0; level < L.UPDATES; level++) {
@@ -157,7 +157,7 @@ test('what was written of one file is not taken for what was of another', () => 
 
 test('updates, by the short way', () => {
   expect(thread.control.updateOpen(file, pages[0]!.index)).toBe(L.MISS); // there is no undo frame yet
-  expect(thread.control.reclaim(SWEEP_ALL)).toBeGreaterThanOrEqual(0);
+  expect(thread.control.reclaim(SWEEP_ALL, -1, 0)).toBeGreaterThanOrEqual(0);
   thread.control.keepUndoFrame(0);
   for (const page of pages) {
     expect(thread.control.updateOpen(page.file, page.index)).toBe(page.frame);
@@ -170,7 +170,7 @@ test('updates, by the short way', () => {
 
 test('who brings in a page that is there hears so', () => {
   for (const page of pages) {
-    expect(other.control.reclaim(SWEEP_ALL)).toBeGreaterThanOrEqual(0);
+    expect(other.control.reclaim(SWEEP_ALL, -1, 0)).toBeGreaterThanOrEqual(0);
     expect(other.control.install(page.file, page.index, 0)).toBe(L.EXISTS);
     other.control.abandonClaim();
   }

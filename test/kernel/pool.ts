@@ -111,7 +111,7 @@ export interface Thread extends Pool {
 
 /** Brings a page in, as a fill does but for the bytes: its frame. EXISTS, NO_FRAME as the kernel says them. */
 export function install({ control }: Thread, file: FileId, index: number): number {
-  const frame = control.reclaim(SWEEP_ALL);
+  const frame = control.reclaim(SWEEP_ALL, file, index | 0);
   if (frame < 0) return frame;
   const status = control.install(file, index | 0, 0);
   if (status === L.EXISTS) control.abandonClaim();

@@ -202,7 +202,7 @@ describe('looking around', () => {
 describe('a page past the end of its file, brought in by a write that was to extend it', () => {
   const bringIn = (kernel: Kernel, file: FileId) => {
     kernel.control.fileRetain(file);
-    kernel.control.reclaim(SWEEP_ALL);
+    kernel.control.reclaim(SWEEP_ALL, -1, 0);
     kernel.control.install(file, 3, 0);
     kernel.control.fillDone();
   };

@@ -15,7 +15,10 @@ beforeEach(() => {
 });
 
 const frames = () => memory.geometry.frames;
-const probation = () => thread.kernel.load(L.HEADER_PROBATION);
+const target = () => thread.kernel.load(L.HEADER_TARGET) / 16;
+/** The pages that may be on probation now. */
+const probation = () => Math.floor(target());
+const share = (header: number) => thread.kernel.load(header);
 const window = () => thread.kernel.load(L.HEADER_WINDOW);
 const cached = (index: number) => thread.control.lookup(file, index) >= 0;
 const word = (index: number, field: number) =>
@@ -39,7 +42,7 @@ function read(index: number): boolean {
   return hit;
 }
 function installOnce(index: number): number {
-  const frame = thread.control.reclaim(SWEEP_ALL);
+  const frame = thread.control.reclaim(SWEEP_ALL, -1, 0);
   expect(thread.control.install(file, index, 1)).toBe(0);
   thread.control.fillDone();
   return frame;
@@ -175,6 +178,75 @@ describe('probation', () => {
     expect(placeOf(0)).toBe(L.PLACE_PROBATION);
   });
 
+  test('a ghost is forgotten once as many pages as there are frames were taken', () => {
+    for (const [taken, place] of [
+      [frames() - 200, L.PLACE_MAIN],
+      [frames() + 8, L.PLACE_PROBATION],
+    ] as const) {
+      const page = cold++;
+      read(page);
+      scan(2 * probation());
+      const taking = thread.kernel.load(L.HEADER_GHOSTED);
+      memory.words[L.HEADER_GHOSTED >> 2] = taking + taken;
+      memory.words[L.HEADER_REVOLUTION >> 2] = 2 ** 30; // the hand is slow: no page stays away for too long
+      read(page);
+      expect(placeOf(page), `after ${taken}`).toBe(place);
+    }
+  });
+
+  test('one that stays away for longer than half of a revolution of the hand is on probation again', () => {
+    for (const [revolution, place] of [
+      [1000, L.PLACE_MAIN],
+      [100, L.PLACE_PROBATION],
+    ] as const) {
+      const page = cold++;
+      read(page);
+      scan(2 * probation());
+      memory.words[L.HEADER_REVOLUTION >> 2] = revolution;
+      memory.words[L.HEADER_REVOLVED_AT >> 2] = thread.kernel.load(L.HEADER_GHOSTED);
+      read(page);
+      expect(placeOf(page), `a revolution of ${revolution}`).toBe(place);
+    }
+  });
+
+  test('an entry of the ring whose frame has another page by now says nothing', () => {
+    read(0);
+    scan(2 * probation()); // page 0 is a ghost
+    read(1);
+    const frame = thread.control.lookup(file, 1) as FrameId;
+    expect(thread.control.evict(frame)).toBe(1);
+    memory.words[L.HEADER_SEEK >> 2] = frame;
+    expect(install(thread, file, 0)).toBe(frame);
+    expect(placeOf(0)).toBe(L.PLACE_MAIN);
+    scan(3 * probation());
+    expect(cached(0)).toBe(true);
+  });
+
+  test('the hand passes over it', () => {
+    read(0);
+    scan(2 * probation()); // page 0 is a ghost
+    read(1);
+    memory.words[L.HEADER_TARGET >> 2] = 16 * share(L.HEADER_PROBATION_MOST); // so that main makes room
+    memory.words[L.HEADER_HAND >> 2] = thread.control.lookup(file, 1);
+    read(0);
+    expect(placeOf(0)).toBe(L.PLACE_MAIN);
+    expect(cached(1)).toBe(true);
+  });
+
+  test('a page that belongs to main takes its frame from main, when probation has just its share', () => {
+    read(0);
+    scan(2 * probation()); // page 0 is a ghost
+    const left = thread.kernel.load(L.HEADER_LEFT);
+    const there = thread.kernel.load(L.HEADER_ADMITTED) - left;
+    memory.words[L.HEADER_TARGET >> 2] = 16 * there;
+    read(0);
+    expect(placeOf(0)).toBe(L.PLACE_MAIN);
+    expect(thread.kernel.load(L.HEADER_LEFT)).toBe(left);
+    memory.words[L.HEADER_TARGET >> 2] = 16 * there;
+    scan(1);
+    expect(thread.kernel.load(L.HEADER_LEFT)).toBe(left + 1);
+  });
+
   test('a ghost is good for one return', () => {
     read(0);
     scan(2 * probation());
@@ -223,8 +295,8 @@ describe('main', () => {
       for (let index = 0; index < used; index++)
         expect(touch(index), `page ${index}, round ${round}`).toBe(true);
       const first = cold;
-      scan(2 * probation());
-      for (let index = first; index < first + probation(); index++) read(index);
+      scan(probation() + SLACK + 25);
+      for (let index = first; index < first + 25; index++) read(index);
     }
     const left = Array.from({ length: frames() }, (_, index) => index).filter(cached);
     expect(left).toEqual(Array.from({ length: used }, (_, index) => index));
@@ -232,8 +304,8 @@ describe('main', () => {
 
   test('a hit stores nothing shared once the use count is full', () => {
     makeHot(1);
-    for (let n = 0; n < 3; n++) touch(0);
-    expect(uses(0)).toBe(3);
+    for (let n = 0; n < 2; n++) touch(0);
+    expect(uses(0)).toBe(2);
     const row = thread.kernel.rowAt(thread.kernel.owner);
     const own = [row + L.ROW_BIAS, row + L.ROW_BIAS + memory.geometry.rowBytes];
     const shared = () => memory.words.filter((_, n) => n * 4 < own[0]! || n * 4 >= own[1]!);
@@ -249,6 +321,77 @@ describe('main', () => {
     const queue = word(0, L.FRAME_QUEUE);
     for (let n = 0; n < 10; n++) touch(0);
     expect([word(0, L.FRAME_STATE), word(0, L.FRAME_QUEUE)]).toEqual([state, queue]);
+  });
+});
+
+describe('the size of probation follows what comes back', () => {
+  /** Reads pages 0 … count − 1 in turn so often: the share of hits of the last rounds. */
+  const loop = (count: number, rounds: number) => {
+    let hits = 0;
+    for (let round = 0; round < rounds; round++) {
+      for (let index = 0; index < count; index++) if (read(index) && round >= rounds / 2) hits++;
+    }
+    return hits / (count * Math.ceil(rounds / 2));
+  };
+
+  test('it begins with a tenth, grows while pages taken from it come back, and ends at its most', () => {
+    const [least, most] = [share(L.HEADER_PROBATION), share(L.HEADER_PROBATION_MOST)];
+    expect(target()).toBe(least);
+    expect(least).toBe(Math.floor(frames() / 10));
+    scan(2 * frames());
+    // Each page is read again when probation has just forgotten it; main has nothing that comes back.
+    let seen = target();
+    for (let round = 0; round < 30; round++) {
+      const first = cold;
+      scan(probation() + SLACK + 10);
+      for (let index = first; index < first + 10; index++) read(index);
+      expect(target()).toBeGreaterThanOrEqual(seen);
+      seen = target();
+    }
+    expect(seen).toBeGreaterThan(least + 100);
+    for (let round = 0; round < 100; round++) {
+      const first = cold;
+      scan(probation() + SLACK + 10);
+      for (let index = first; index < first + 10; index++) read(index);
+    }
+    expect(target()).toBe(most);
+  });
+
+  test('it shrinks while main’s come back, until main has room for them', () => {
+    scan(2 * frames());
+    memory.words[L.HEADER_TARGET >> 2] = 16 * share(L.HEADER_PROBATION_MOST);
+    // More hot pages than main has room for at that, not more than it could have; and what nobody reads again.
+    const before = target();
+    const hot = Math.floor(0.75 * frames());
+    let hits = 0;
+    for (let round = 0; round < 40; round++) {
+      for (let index = 0; index < hot; index++) {
+        if (read(index) && round >= 30) hits++;
+        if (index % 4 === 0) scan(1);
+      }
+    }
+    expect(target()).toBeLessThan(before - 100);
+    expect(target()).toBeGreaterThanOrEqual(share(L.HEADER_PROBATION));
+    expect(hits / (10 * hot)).toBeGreaterThan(0.95);
+  });
+
+  test('a loop somewhat larger than the pool finds a good part of it there', () => {
+    // LRU and CLOCK find nothing.
+    expect(loop(Math.floor(1.3 * frames()), 20)).toBeGreaterThan(0.4);
+  });
+
+  test('a hot set that changes as a whole is followed', () => {
+    const hot = Math.floor(frames() / 2);
+    for (let set = 0; set < 5; set++) {
+      let hits = 0;
+      for (let round = 0; round < 10; round++) {
+        for (let n = 0; n < hot; n++) {
+          if (read(set * 10_000 + n) && round >= 5) hits++;
+          if (n % 10 === 0) scan(1);
+        }
+      }
+      expect(hits / (5 * hot), `set ${set}`).toBeGreaterThan(0.95);
+    }
   });
 });
 
@@ -283,6 +426,7 @@ describe('only hints', () => {
       for (const header of [L.HEADER_HAND, L.HEADER_SEEK, L.HEADER_GHOSTED]) {
         memory.words[header >> 2] = (end - 1000) | 0;
       }
+      memory.words[L.HEADER_REVOLVED_AT >> 2] = (end - 2000) | 0;
       const hot = 100;
       makeHot(hot);
       scan(10 * frames());
@@ -332,7 +476,7 @@ describe('only hints', () => {
             taken.add(frame);
           }
           expect(taken).toEqual(unpinned);
-          expect(thread.control.reclaim(SWEEP_ALL)).toBe(L.NO_FRAME);
+          expect(thread.control.reclaim(SWEEP_ALL, -1, 0)).toBe(L.NO_FRAME);
         },
       ),
       { numRuns: 60 },

@@ -102,7 +102,7 @@ describe('the table', () => {
         if (model.has(key)) {
           // An install of a page that has a frame says so; here without a sweep that might take that very frame.
           expect(lookup(of, index)).toBe(model.get(key));
-          const claimed = thread.control.reclaim(SWEEP_ALL);
+          const claimed = thread.control.reclaim(SWEEP_ALL, -1, 0);
           const lost = byFrame.get(claimed);
           if (lost !== undefined) model.delete(lost);
           byFrame.delete(claimed);
@@ -142,7 +142,7 @@ describe('the table', () => {
 
   test('a claimed page is found, and pins of it are told to wait for its frame', () => {
     const reader = memory.thread();
-    const frame = thread.control.reclaim(SWEEP_ALL);
+    const frame = thread.control.reclaim(SWEEP_ALL, -1, 0);
     expect(thread.control.install(file, 9, 0)).toBe(0);
     expect(reader.control.lookup(file, 9)).toBe(frame);
     expect(reader.control.pin(file, 9)).toBe(L.BUSY);
@@ -160,7 +160,7 @@ describe('the table', () => {
   });
 
   test('a fill given up leaves a free frame, and the page absent', () => {
-    const frame = thread.control.reclaim(SWEEP_ALL);
+    const frame = thread.control.reclaim(SWEEP_ALL, -1, 0);
     thread.control.install(file, 9, 0);
     thread.control.abandonClaim();
     expect(lookup(file, 9)).toBe(L.MISS);
@@ -170,8 +170,8 @@ describe('the table', () => {
 
   test('two threads install one page: the second is told of the first', () => {
     const other = memory.thread();
-    const frame = thread.control.reclaim(SWEEP_ALL);
-    other.control.reclaim(SWEEP_ALL);
+    const frame = thread.control.reclaim(SWEEP_ALL, -1, 0);
+    other.control.reclaim(SWEEP_ALL, -1, 0);
     expect(thread.control.install(file, 4, 0)).toBe(0);
     expect(other.control.install(file, 4, 0)).toBe(L.EXISTS);
     expect(other.kernel.out(0)).toBe(frame);
@@ -190,13 +190,13 @@ describe('the sweep', () => {
   const uses = (frame: number) =>
     (thread.kernel.frameWord(frame as FrameId, L.FRAME_STATE) & L.USE_MASK) / L.USE_ONE;
 
-  test('use counts grow with touches up to three, and the most used page goes last', () => {
+  test('use counts grow with touches up to two, and the most used page goes last', () => {
     const { frames } = memory.geometry;
     const frameOf = Array.from({ length: frames }, (_, index) => install(thread, file, index));
     expect(frameOf.map(uses)).toEqual(frameOf.map(() => 1));
     for (let n = 1; n <= 5; n++) {
       touch(7);
-      expect(uses(frameOf[7]!)).toBe(Math.min(3, 1 + n));
+      expect(uses(frameOf[7]!)).toBe(Math.min(2, 1 + n));
     }
     const slot = thread.control.pin(file, 8);
     thread.control.unpin(slot, 0);
@@ -215,7 +215,7 @@ describe('the sweep', () => {
     const free = lookup(file, frames - 1);
     for (let n = 0; n < 5; n++) expect(install(thread, file, 5000 + n)).toBe(free);
     slots.push(thread.control.pin(file, 5004));
-    expect(thread.control.reclaim(SWEEP_ALL)).toBe(L.NO_FRAME);
+    expect(thread.control.reclaim(SWEEP_ALL, -1, 0)).toBe(L.NO_FRAME);
     const [pinned, isDirty, unstable, busy] = [0, 1, 2, 3].map((word) => thread.kernel.out(word));
     expect(pinned).toBeGreaterThanOrEqual(frames);
     expect([isDirty, unstable, busy]).toEqual([0, 0, 0]);
@@ -227,11 +227,11 @@ describe('the sweep', () => {
     const { frames } = memory.geometry;
     for (let index = 0; index < frames; index++) install(thread, file, index);
     for (let index = 0; index < frames; index++) dirty(thread, file, index);
-    expect(thread.control.reclaim(SWEEP_ALL)).toBe(L.NO_FRAME);
+    expect(thread.control.reclaim(SWEEP_ALL, -1, 0)).toBe(L.NO_FRAME);
     expect([0, 2, 3, 4].map((word) => thread.kernel.out(word))).toEqual([0, 0, 0, file]);
     expect(thread.kernel.out(1)).toBeGreaterThanOrEqual(frames);
     for (let frame = 0; frame < frames; frame++) writeBackFrame(thread, file, frame as FrameId);
-    expect(thread.control.reclaim(SWEEP_ALL)).toBe(L.NO_FRAME);
+    expect(thread.control.reclaim(SWEEP_ALL, -1, 0)).toBe(L.NO_FRAME);
     expect([0, 1, 3, 5].map((word) => thread.kernel.out(word))).toEqual([0, 0, 0, file]);
     expect(thread.kernel.out(2)).toBeGreaterThanOrEqual(frames);
     expect(thread.control.countUnstable()).toBe(frames);

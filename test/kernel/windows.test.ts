@@ -98,7 +98,7 @@ test('a frame with a stale bit gets a page while a scanner is about to forget it
   const scanned = elsewhere('dirtyFrames', file, frame >>> 5);
   await arrived(2); // it has looked, and found no page of the file
   for (let n = 0; thread.control.lookup(file, 2) < 0; n++) {
-    const free = thread.control.reclaim(SWEEP_ALL);
+    const free = thread.control.reclaim(SWEEP_ALL, -1, 0);
     const status = free === frame ? thread.control.install(file, 2, 0) : thread.control.install(other, n, 0);
     expect(status).toBe(0);
     thread.control.fillDone();

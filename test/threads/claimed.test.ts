@@ -24,7 +24,7 @@ async function beingFilled() {
   const agent = await world.agent(cache, path);
   const { attachment, id } = engineOf(file);
   const { control } = attachment.kernel;
-  const frame = control.reclaim(2 ** 30);
+  const frame = control.reclaim(2 ** 30, -1, 0);
   expect(frame).toBeGreaterThanOrEqual(0);
   expect(control.install(id, 5, 0)).toBe(0);
   attachment.bytes.of(frame).fill(9);

@@ -286,7 +286,7 @@ const deaths: Death[] = [
     hold: ({ file, hold, engineOf }) => {
       const { attachment, id } = engineOf(file);
       const { control } = attachment.kernel;
-      const frame = control.reclaim(2 ** 30);
+      const frame = control.reclaim(2 ** 30, -1, 0);
       control.install(id, 5, 0);
       attachment.bytes.of(frame).fill(99);
       hold();
@@ -298,7 +298,7 @@ const deaths: Death[] = [
   {
     during: 'taking a frame',
     hold: ({ file, hold, engineOf }) => {
-      engineOf(file).attachment.kernel.control.reclaim(2 ** 30);
+      engineOf(file).attachment.kernel.control.reclaim(2 ** 30, -1, 0);
       hold();
     },
     call: 'view',

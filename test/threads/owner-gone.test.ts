@@ -69,7 +69,7 @@ test.concurrent.for(['terminate', 'exit'] as const)(
       const { attachment, id } = engineOf(file);
       const { control } = attachment.kernel;
       control.roundLead(id);
-      control.reclaim(2 ** 30);
+      control.reclaim(2 ** 30, -1, 0);
       control.install(id, 40, 0);
     });
     const waits = [

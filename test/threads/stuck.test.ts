@@ -19,7 +19,7 @@ const cases: Stuck[] = [
     on: 'a fill',
     hold: ({ file, engineOf }) => {
       const { attachment, id } = engineOf(file);
-      attachment.kernel.control.reclaim(2 ** 30);
+      attachment.kernel.control.reclaim(2 ** 30, -1, 0);
       attachment.kernel.control.install(id, 5, 0);
     },
     letGo: ({ file, engineOf }) => engineOf(file).attachment.kernel.control.abandonClaim(),

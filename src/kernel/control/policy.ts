@@ -1,15 +1,23 @@
-// Replacement: which page goes when a frame is needed. S3-FIFO's shape with Clock2Q+'s correlation window.
+// Replacement: which page goes when a frame is needed. S3-FIFO's shape, Clock2Q+'s correlation window, and a size of
+// probation that follows what comes back, as ARC's does.
 //
-//   brought in --> probation: a ring, about a tenth of the frames --> the oldest: used? --> main
-//        |                                                              |
-//        |                                                              +-- not used: taken, and remembered as a ghost
-//        +-- its ghost is there: main                                                      (a fingerprint, no bytes)
-//   main: frames in the order of their numbers, swept by one hand: a used page loses a use, one without goes
+//   brought in --> probation: a ring, a tenth of the frames or more --> the oldest: used? --> main
+//        |                                                                 |
+//        |                                                                 +-- not used: taken, an early ghost
+//        +-- there is an early ghost of it: main                                            (a fingerprint, no bytes)
+//   main: frames in the order of their numbers, swept by one hand: a used page loses a use, one without is taken, a late ghost
 //
 // Benefits: a scan passes through probation and leaves main alone. A page that is touched often in its first moments, as
 // the pages of an index are by the operation that brought them in, counts as touched once: touches don't count while it
 // is among the newest of probation. A hit stores nothing shared once the page's use count is full, and none before they
 // count. Costs: a page must come back to be believed, so a new hot set takes two misses a page.
+//
+// What comes back tells if the shares are right. Early ghosts: with more probation that would have been a hit. Late ones:
+// with more of main. Each return moves the target, weighed by how many pages were taken on either side: so it rests where a
+// page taken here is as likely to come back as one taken there.
+//
+// A page that comes back after a longer time than half of the hand's revolution would be taken before its next use: main is
+// not for those, or a loop that is larger than the cache would leave nothing in it.
 //
 // Everything here is a hint. Whatever these words hold, a frame is claimed by its state alone, and a sweep that finds
 // nothing by them goes through all frames by number; so a thread may die anywhere in here, and rings may hold frames that
@@ -18,6 +26,8 @@ import * as L from '../layout';
 import { frameAt, frames } from './words';
 
 let probation: i32 = 0;
+let probationMost: i32 = 0;
+let latelyMask: i32 = 0;
 let window: i32 = 0;
 let onceMost: i32 = 0;
 let ringMask: i32 = 0;
@@ -32,6 +42,8 @@ let atGhosts: usize = 0;
 /** Reads the header. Called once per instance. */
 export function readPolicy(): void {
   probation = load<i32>(L.HEADER_PROBATION);
+  probationMost = load<i32>(L.HEADER_PROBATION_MOST);
+  latelyMask = load<i32>(L.HEADER_LATELY_MASK);
   window = load<i32>(L.HEADER_WINDOW);
   onceMost = load<i32>(L.HEADER_ONCE);
   ringMask = load<i32>(L.HEADER_RING_MASK);
@@ -62,13 +74,19 @@ export function readPolicy(): void {
 /** What a state word is after a touch. */
 // @ts-ignore: decorator
 @inline export function touched(at: usize, s: i32): i32 {
-  return (s & L.USE_MASK) != L.USE_MASK && touchCounts(at) ? s + L.USE_ONE : s;
+  return (s & L.USE_MASK) < L.USE_FULL && touchCounts(at) ? s + L.USE_ONE : s;
 }
 
 /** Use counts that a page begins with. */
 // @ts-ignore: decorator
 @inline export function firstUses(): i32 {
   return probation == 0 ? L.USE_ONE : 0;
+}
+
+/** Pages on probation from which on its oldest are taken. */
+// @ts-ignore: decorator
+@inline function target(): i32 {
+  return atomic.load<i32>(0, L.HEADER_TARGET) >>> 4;
 }
 
 // -- Rings -----------------------------------------------------------------------------------------------------------
@@ -82,7 +100,7 @@ function admit(frame: i32): void {
   atomic.store<i32>(frameAt(frame), (number << 2) | L.PLACE_PROBATION, L.FRAME_QUEUE);
   atomic.store<i32>(atRing + (<usize>(number & ringMask) << 2), frame + 1, L.RING);
   // While there are free frames nobody is taken: the oldest are main's then.
-  const oldest = oldestAbove(probation + SLACK);
+  const oldest = oldestAbove(target() + SLACK);
   if (oldest >= 0) promote(frameAt(oldest));
 }
 
@@ -95,10 +113,45 @@ function admitOnce(frame: i32): void {
 /** Decides where a page that was just installed in the claimed frame stands. `fingerprint`: of the page. */
 export function place(frame: i32, fingerprint: i32, once: i32): void {
   if (probation == 0) return;
-  if (once) admitOnce(frame);
-  else if (takeGhost(fingerprint)) atomic.store<i32>(frameAt(frame), L.PLACE_MAIN, L.FRAME_QUEUE);
-  else admit(frame);
+  if (once) {
+    admitOnce(frame);
+    return;
+  }
+  const ghost = findGhost(fingerprint);
+  if (ghost != 0) {
+    atomic.store<i32>(ghostAt, 0, L.GHOSTS);
+    const early = isEarly(ghost);
+    learn(early, isTooOld(ghost));
+    if (early && !isTooOld(ghost)) {
+      atomic.store<i32>(frameAt(frame), L.PLACE_MAIN, L.FRAME_QUEUE);
+      return;
+    }
+  }
+  admit(frame);
 }
+
+/** Whether the page will stand in main if it is brought in now. */
+export function belongsToMain(fingerprint: i32): bool {
+  if (probation == 0) return false;
+  const ghost = findGhost(fingerprint);
+  return ghost != 0 && isEarly(ghost) && !isTooOld(ghost);
+}
+
+/** A page has come back: which share it would have taken to keep it. */
+function learn(early: bool, tooOld: bool): void {
+  if (early && tooOld) return;
+  let by = 16;
+  if (!early) {
+    const ratio =
+      (18 * (atomic.load<i32>(0, L.HEADER_TAKEN_EARLY) + 1)) / (atomic.load<i32>(0, L.HEADER_TAKEN_LATE) + 1);
+    by = -min<i32>(ratio, STEP_MOST);
+  }
+  const was = atomic.load<i32>(0, L.HEADER_TARGET);
+  atomic.store<i32>(0, max<i32>(probation << 4, min<i32>(probationMost << 4, was + by)), L.HEADER_TARGET);
+}
+
+/** The most that one page's return takes from the target, in 16ths of a page. */
+const STEP_MOST: i32 = 16 * 55;
 
 /** Whether the page stands in a ring, where the hand passes it over. */
 // @ts-ignore: decorator
@@ -125,8 +178,11 @@ export const FROM_ONCE: i32 = 3;
 /** How many frames of the rings the hand passes over before one of a ring is taken instead. */
 const PASSED_MOST: i32 = 1024;
 
-/** The next frame to look at. `handOnly`: the sweep has met enough of the rings that are in somebody's hands. */
-export function candidate(handOnly: bool): i32 {
+/**
+ * The next frame to look at. `handOnly`: the sweep has met enough of the rings that are in somebody's hands. `toMain`: the
+ * page that comes belongs to main, so main makes room, and it stands where the hand has just been.
+ */
+export function candidate(handOnly: bool, toMain: bool): i32 {
   origin = FROM_HAND;
   if (probation == 0) return next(L.HEADER_HAND);
   // One look for a free frame: in a new pool they all are; later those of files that were closed or cut are found by and by.
@@ -141,13 +197,13 @@ export function candidate(handOnly: bool): i32 {
       origin = FROM_ONCE;
       return once;
     }
-    const oldest = oldestAbove(probation);
+    const oldest = oldestAbove(target() - i32(!toMain));
     if (oldest >= 0) {
       origin = FROM_PROBATION;
       return oldest;
     }
   }
-  let frame = next(L.HEADER_HAND);
+  let frame = nextOfMain();
   for (let n = 0; inRing(frame); n++) {
     if (n == PASSED_MOST) {
       // Neighbours are brought in together: the hand is in a large pool's probation.
@@ -156,9 +212,26 @@ export function candidate(handOnly: bool): i32 {
       origin = FROM_PROBATION;
       return oldest;
     }
-    frame = next(L.HEADER_HAND);
+    frame = nextOfMain();
   }
   return frame;
+}
+
+/** The hand's next frame. A revolution that ends tells how long a page of main has until it is looked at again. */
+// @ts-ignore: decorator
+@inline function nextOfMain(): i32 {
+  const frame = next(L.HEADER_HAND);
+  if (frame == 0) revolved();
+  return frame;
+}
+
+function revolved(): void {
+  const now = atomic.load<i32>(0, L.HEADER_GHOSTED);
+  const took = now - atomic.load<i32>(0, L.HEADER_REVOLVED_AT);
+  const before = atomic.load<i32>(0, L.HEADER_REVOLUTION);
+  // Longer at once, shorter by and by: one quick revolution says little.
+  atomic.store<i32>(0, <u32>took > <u32>before ? took : (took >>> 1) + (before >>> 1), L.HEADER_REVOLUTION);
+  atomic.store<i32>(0, now, L.HEADER_REVOLVED_AT);
 }
 
 /** The oldest page of probation, if more than `most` are in it; or −1. It is out of the ring then. */
@@ -213,9 +286,9 @@ export function readmit(frame: i32, whence: i32): void {
   else if (whence == FROM_ONCE) admitOnce(frame);
 }
 
-// -- Ghosts: pages that were taken while on probation, by fingerprint. ------------------------------------------------------
+// -- Ghosts: pages that were taken, by fingerprint. --------------------------------------------------------------------------
 
-/** Names a page among those whose ghosts share a line. Never 0 in its high bits, so a ghost is never 0. */
+/** Names a page among those whose ghosts share a line. */
 // @ts-ignore: decorator
 @inline export function fingerprintOf(file: i32, index: i32): i32 {
   const h = (index ^ (file * <i32>0x27d4eb2f)) * <i32>0x85ebca77;
@@ -227,8 +300,11 @@ export function readmit(frame: i32, whence: i32): void {
   return atGhosts + (<usize>(<u32>fingerprint % <u32>ghostLines) << 5);
 }
 
-/** A ghost: 20 bits of its fingerprint, the lowest of them always set, and 12 of the time. */
+// A ghost: 18 bits of its fingerprint, whether it is a late one, a bit that is always set, 12 bits of the time.
 const TIME_MASK: i32 = 0xfff;
+const IS_GHOST: i32 = 0x1000;
+const LATE: i32 = 0x2000;
+const TAG_MASK: i32 = ~0x3fff;
 
 // @ts-ignore: decorator
 @inline function time(): i32 {
@@ -236,14 +312,26 @@ const TIME_MASK: i32 = 0xfff;
 }
 
 // @ts-ignore: decorator
-@inline function tagOf(fingerprint: i32): i32 {
-  return (fingerprint & ~TIME_MASK) | (TIME_MASK + 1);
+@inline function isEarly(ghost: i32): bool {
+  return (ghost & LATE) == 0;
 }
 
-/** Remembers the page that is taken. The oldest ghost of its line makes room. */
-export function addGhost(fingerprint: i32): void {
+/** Whether a page with this ghost stays away for longer than main would keep it. */
+function isTooOld(ghost: i32): bool {
+  const now = atomic.load<i32>(0, L.HEADER_GHOSTED);
+  const age = (((now >>> ghostShift) - ghost) & TIME_MASK) << ghostShift;
+  const running = now - atomic.load<i32>(0, L.HEADER_REVOLVED_AT);
+  const last = atomic.load<i32>(0, L.HEADER_REVOLUTION);
+  return <u32>age > <u32>(<u32>running > <u32>last ? running : last) >>> 1;
+}
+
+/** Remembers a page that is taken, from probation or by the hand. The oldest ghost of its line makes room. */
+export function addGhost(fingerprint: i32, early: bool): void {
   if (probation == 0) return;
-  atomic.add<i32>(0, 1, L.HEADER_GHOSTED);
+  const told = atomic.add<i32>(0, 1, L.HEADER_GHOSTED);
+  const taken = early ? L.HEADER_TAKEN_EARLY : L.HEADER_TAKEN_LATE;
+  atomic.store<i32>(taken, atomic.load<i32>(taken) + 1);
+  if ((told & latelyMask) == 0) fade();
   const now = time();
   const line = lineAt(fingerprint);
   let oldest = 0;
@@ -256,20 +344,32 @@ export function addGhost(fingerprint: i32): void {
       oldest = n;
     }
   }
-  atomic.store<i32>(line + (<usize>oldest << 2), tagOf(fingerprint) | now, L.GHOSTS);
+  const ghost = (fingerprint & TAG_MASK) | (early ? 0 : LATE) | IS_GHOST | now;
+  atomic.store<i32>(line + (<usize>oldest << 2), ghost, L.GHOSTS);
 }
 
-/** Whether the page was taken not long ago: its ghost is gone then. */
-function takeGhost(fingerprint: i32): bool {
+/** What was taken some time ago counts less. */
+function fade(): void {
+  const early = atomic.load<i32>(0, L.HEADER_TAKEN_EARLY);
+  const late = atomic.load<i32>(0, L.HEADER_TAKEN_LATE);
+  atomic.store<i32>(0, early - (early >>> 3), L.HEADER_TAKEN_EARLY);
+  atomic.store<i32>(0, late - (late >>> 3), L.HEADER_TAKEN_LATE);
+}
+
+/** Where `findGhost` found it. */
+let ghostAt: usize = 0;
+
+/** The page's ghost, if it was taken not long ago; or 0. */
+function findGhost(fingerprint: i32): i32 {
   const now = time();
-  const tag = tagOf(fingerprint);
   const line = lineAt(fingerprint);
   for (let n = 0; n < L.GHOSTS_PER_LINE; n++) {
     const at = line + (<usize>n << 2);
     const ghost = atomic.load<i32>(at, L.GHOSTS);
-    if ((ghost & ~TIME_MASK) != tag || ((now - ghost) & TIME_MASK) > ghostAge) continue;
-    atomic.store<i32>(at, 0, L.GHOSTS);
-    return true;
+    if (((ghost ^ fingerprint) & TAG_MASK) != 0 || (ghost & IS_GHOST) == 0) continue;
+    if (((now - ghost) & TIME_MASK) > ghostAge) continue;
+    ghostAt = at;
+    return ghost;
   }
-  return false;
+  return 0;
 }

@@ -6,7 +6,7 @@
 // BUCKET_SEQ pairs with itself: a changer's last store is the even sequence; `missed` reads it before and after its walk.
 import * as L from '../layout';
 import { freeOrphan } from './orphans';
-import { addGhost, candidate, fingerprintOf, firstUses, FROM_HAND, FROM_PROBATION, origin, place as placeFor, promote, readmit } from './policy';
+import { addGhost, belongsToMain, candidate, fingerprintOf, firstUses, FROM_HAND, FROM_ONCE, FROM_PROBATION, origin, place as placeFor, promote, readmit } from './policy';
 import { bucketAt, count, epochAt, fileAt, frameAt, frameMask, groups, hashOf, homeOf, me, out, row, stable, unstableWordAt, wakeFrame, frames } from './words';
 
 // @ts-ignore: decorator
@@ -235,9 +235,10 @@ const HELD_MOST = 64;
  * Sweeps for a frame to take, in the policy's order (policy.ts), and claims it: the frame id, detached, or NO_FRAME with
  * what the sweep saw in OUT: pinned, dirty and not pinned, unstable, busy; and a file with dirty, one with unstable pages
  * (−1: none). Bounded: it gives up once a whole pass changed nothing, or as soon as it met `enough` pages that cleaning or a
- * flush would free (a caller who can do neither passes more than there are frames).
+ * flush would free (a caller who can do neither passes more than there are frames). `file`, `index`: the page that is to
+ * come, a hint; −1: none.
  */
-export function reclaim(enough: i32): i32 {
+export function reclaim(enough: i32, file: i32, index: i32): i32 {
   assert(load<i32>(row, L.ROW_CLAIM) == 0);
   let pinned = 0;
   let dirty = 0;
@@ -247,6 +248,7 @@ export function reclaim(enough: i32): i32 {
   let held = 0;
   let dirtyFile = -1;
   let unstableFile = -1;
+  const toMain = file >= 0 && belongsToMain(fingerprintOf(file, index));
   let idle = 0; // steps since one changed something
   // The hand is shared, so with several sweepers each sees a part of the frames. Before it gives up a sweep goes through
   // all of them by itself.
@@ -268,7 +270,7 @@ export function reclaim(enough: i32): i32 {
       frame = alone;
       alone = alone + 1 == frames ? 0 : alone + 1;
     } else {
-      frame = candidate(held >= HELD_MOST);
+      frame = candidate(held >= HELD_MOST, toMain);
       whence = origin;
     }
     const at = frameAt(frame);
@@ -282,11 +284,11 @@ export function reclaim(enough: i32): i32 {
         pinned++;
         held++;
       } else {
-        const file = atomic.load<i32>(at, L.FRAME_FILE);
-        if (s & L.DIRTY && file >= 0) {
+        const its = atomic.load<i32>(at, L.FRAME_FILE);
+        if (s & L.DIRTY && its >= 0) {
           dirty++;
-          dirtyFile = file;
-        } else if (file >= 0 || s & L.ORPHAN || (s & L.CLAIMED) == 0) {
+          dirtyFile = its;
+        } else if (its >= 0 || s & L.ORPHAN || (s & L.CLAIMED) == 0) {
           busy++; // else, claimed and without identity, it is an undo frame, or one that somebody is about to fill
           held++;
         }
@@ -295,8 +297,10 @@ export function reclaim(enough: i32): i32 {
     }
     // Threads may touch pages as fast as the hand takes their uses: after three rounds' worth of that, uses don't count.
     if (s & L.USE_MASK && worn < 3 * frames) {
+      // Who was used on probation begins in main with one use.
+      const after = whence == FROM_PROBATION ? (s & ~L.USE_MASK) | L.USE_ONE : s - L.USE_ONE;
       if (whence == FROM_PROBATION) promote(at);
-      if (atomic.cmpxchg<i32>(at, s, s - L.USE_ONE, L.FRAME_STATE) == s) {
+      if (atomic.cmpxchg<i32>(at, s, after, L.FRAME_STATE) == s) {
         worn++;
         idle = 0;
       } else busy++;
@@ -309,15 +313,17 @@ export function reclaim(enough: i32): i32 {
     }
     if ((s & L.VALID) == 0) return frame;
     // The claim stands, so no writeback can begin: only now is "stable" an answer that stays true.
-    const file = atomic.load<i32>(at, L.FRAME_FILE);
-    if (!stable(at, file)) {
+    const its = atomic.load<i32>(at, L.FRAME_FILE);
+    if (!stable(at, its)) {
       endClaimOf(row, at, L.VALID);
       readmit(frame, whence);
       unstable++;
-      unstableFile = file;
+      unstableFile = its;
       continue;
     }
-    if (whence == FROM_PROBATION) addGhost(fingerprintOf(file, atomic.load<i32>(at, L.FRAME_INDEX)));
+    if (whence != FROM_ONCE) {
+      addGhost(fingerprintOf(its, atomic.load<i32>(at, L.FRAME_INDEX)), whence == FROM_PROBATION);
+    }
     detachClaimOf(row);
     count(L.COUNT_RECLAIMS);
     return frame;

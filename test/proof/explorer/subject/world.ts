@@ -229,6 +229,9 @@ function beLarge(): void {
     machine.words[header >> 2] = value;
   };
   set(L.HEADER_PROBATION, 1);
+  set(L.HEADER_PROBATION_MOST, 2);
+  set(L.HEADER_TARGET, 16);
+  set(L.HEADER_LATELY_MASK, 3);
   set(L.HEADER_WINDOW, 0);
   set(L.HEADER_ONCE, 1);
   set(L.HEADER_RING_MASK, 15);

@@ -49,7 +49,7 @@ export const pages: readonly Mutant[] = [
     changes: [
       change(
         'src/kernel/control/policy.ts',
-        'return (s & L.USE_MASK) != L.USE_MASK && touchCounts(at) ?',
+        'return (s & L.USE_MASK) < L.USE_FULL && touchCounts(at) ?',
         'return touchCounts(at) ?',
       ),
     ],
@@ -170,7 +170,7 @@ export const pages: readonly Mutant[] = [
     name: 'claim-unstable',
     rule: '§5 claim: an unstable page is given back',
     breaks: [7],
-    changes: [change(TABLE, 'if (!stable(at, file)) {\n      endClaimOf(row, at, L.VALID);', 'if (false) {')],
+    changes: [change(TABLE, 'if (!stable(at, its)) {\n      endClaimOf(row, at, L.VALID);', 'if (false) {')],
     found: [explored('dirty-miss', 0)],
   },
   {
@@ -216,8 +216,8 @@ export const pages: readonly Mutant[] = [
     changes: [
       change(
         TABLE,
-        'else if (file >= 0 || s & L.ORPHAN || (s & L.CLAIMED) == 0) {',
-        'else if (file >= 0 || s & L.ORPHAN) {',
+        'else if (its >= 0 || s & L.ORPHAN || (s & L.CLAIMED) == 0) {',
+        'else if (its >= 0 || s & L.ORPHAN) {',
       ),
     ],
     found: [explored('cut-reuse', 2)],
