@@ -205,7 +205,7 @@ export function candidate(handOnly: bool, toMain: bool): i32 {
   }
   let frame = nextOfMain();
   for (let n = 0; inRing(frame); n++) {
-    if (n == PASSED_MOST) {
+    if (n == PASSED_MOST || n == frames) {
       // Neighbours are brought in together: the hand is in a large pool's probation.
       const oldest = oldestAbove(0);
       if (oldest < 0) return frame;
