@@ -27,7 +27,7 @@ import {
   type PinnedPages,
   waitForWritePins,
 } from './protocol/fsync';
-import { overRatio, pagesBetweenLooks, throttle } from './protocol/throttle';
+import { isPressed, pagesBetweenLooks, throttle } from './protocol/throttle';
 import { truncateByService } from './protocol/truncate';
 import {
   beginUpdate,
@@ -754,9 +754,9 @@ export class CachedFile {
     const attachment = this.#attachment;
     const { dirtyBackgroundRatio, dirtyRatio } = attachment.options;
     this.#sinceLook = 0;
-    if (!overRatio(attachment, dirtyBackgroundRatio)) return false;
+    if (!isPressed(attachment, this.#id, dirtyBackgroundRatio)) return false;
     this.#control.ring(serviceClass.flushers);
-    return overRatio(attachment, dirtyRatio) && this.#control.updateDepth() === 0;
+    return isPressed(attachment, this.#id, dirtyRatio) && this.#control.updateDepth() === 0;
   }
 
   #paceSync(): void {

@@ -106,6 +106,8 @@ export interface Control {
   releaseStaging(area: number): void;
   claimPath(): number;
   releasePath(area: number): void;
+  askFlush(file: FileId): void;
+  takeFlushAsked(): FileId;
   tick(now: number): void;
   bump(counter: number): void;
   countMiss(): void;
@@ -120,6 +122,7 @@ export interface Control {
   fileSetSize(file: FileId, lo: number, hi: number): void;
   fileSize(file: FileId): void;
   fileResized(file: FileId): void;
+  nextBusyFile(from: FileId, flushes: number): FileId;
   cutTry(file: FileId): number;
   cutPublish(file: FileId, lo: number, hi: number, tail: number): void;
   cutTakeBack(file: FileId): void;
@@ -140,6 +143,8 @@ export class Kernel {
   readonly #rowBytes: number;
   #out = 0;
   owner = -1 as OwnerId;
+  /** The file that this thread has last cleaned for a writer to another one: where it looks first the next time. */
+  cleanedLast = 0 as FileId;
 
   constructor(module: WebAssembly.Module, memory: WebAssembly.Memory) {
     this.control = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Control;

@@ -388,6 +388,8 @@ export const HEADER_BELL_FILES = 8388;
 export const HEADER_CLOCK = 8392;
 /** When somebody last looked for dead owners, by the same clock. */
 export const HEADER_LOOKED = 8396;
+/** File + 1 that a writer wants flushed, since pages that wait for its flush hold it up; 0: none. The last one asked for. */
+export const HEADER_FLUSH_ASKED = 8400;
 export const HEADER_STAGING_WAKE = 8448;
 /** Owner + 1 per staging area. */
 export const HEADER_STAGING = 8452;

@@ -43,14 +43,21 @@ export function isResting({ kernel }: Pool, file: FileId, now: number): boolean 
 const SWEEPS_MAX = 64;
 /** How many dirty or unstable pages a sweep passes at least before it has some of them cleaned. */
 const ENOUGH_MIN = 64;
+/** How long to wait at a time for another's flush, in ms: frames may be had before it ends. */
+const FLUSH_WAIT_MS = 0.5;
 /** How long to wait when every frame that could be taken is in somebody else's hands, in ms. */
 const BUSY_WAIT_MS = 5;
 /** So often at the most: 10 s. */
 const BUSY_WAITS_MAX = 2000;
+/** And for others' flushes, before it waits for them to end: 0.5 s. */
+const FLUSH_WAITS_MAX = 1000;
 
-/** After so many pages that cleaning or a flush would free, a sweep ends and that is done. */
-function enoughOf(pool: Pool): number {
-  return Math.max(ENOUGH_MIN, Math.floor(pool.geometry.frames / 8));
+/**
+ * After so many pages that cleaning or a flush would free, a sweep ends and that is done: more than writers leave, so that
+ * one that passes all of theirs finds what is clean behind them.
+ */
+function enoughOf({ geometry, options }: Pool): number {
+  return Math.max(ENOUGH_MIN, Math.floor(Math.max(1 / 8, 1.25 * options.dirtyRatio) * geometry.frames));
 }
 
 /** Claims a frame without identity, for the page if one is named: 0, an errno, or NO_ROOM. Cleans and flushes what stands in the way. */
@@ -68,6 +75,12 @@ function* claimFrame(pool: Pool, file: FileId | -1 = -1, index = 0): Protocol<nu
     // A flush frees all that was written; it is worth its price once it frees much, or nothing is left to write.
     const flushing = unstable > 0 && unstable >= dirty;
     const other = flushing ? unstableFile : dirtyFile;
+    if (flushing && kernel.fileWord(other, L.FILE_FLUSH_LOCK) !== 0 && ++waits <= FLUSH_WAITS_MAX) {
+      sweep--;
+      const wakeAt = kernel.fileAt(other) + L.FILE_WAKE;
+      yield* wait(wakeAt, kernel.load(wakeAt), FLUSH_WAIT_MS);
+      continue;
+    }
     if (dirty + unstable > 0 && other >= 0) {
       if (!pool.references.retain(other)) continue; // closed since the look
       let errno = 0;

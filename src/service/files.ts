@@ -7,7 +7,7 @@ import type { Attachment } from '../attachment';
 import { closeDescriptors } from '../descriptors';
 import { isChecksummed } from '../kernel/format';
 import { FILE_WORKER_ROWS } from '../kernel/geometry';
-import { type FileId, type FileIdentity, type FrameId, high, isIdentityOf, low } from '../kernel/kernel';
+import { type FileId, type FileIdentity, type FrameId, high, low } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { elders, isAlive } from '../liveness';
 import { openFlag, openStatus } from '../openRequest';
@@ -18,6 +18,9 @@ import { storedEnd } from './storedEnd';
 
 /** How often the worker looks for files to close when nobody rings, in ms. */
 const LOOK_MS = 1000;
+
+/** How long after the last request it looks for them, in ms. */
+const QUIET_MS = 10;
 
 /** How long it waits for others' I/O before it closes all files, in ms. */
 const IO_MS = 5000;
@@ -31,12 +34,18 @@ export async function runFileWorker(attachment: Attachment): Promise<void> {
   files.takeOver();
   const bellAt = L.HEADER_BELL + 4 * serviceClass.files;
   let turn = 0;
+  let looked = 0;
   while (isOpen(attachment)) {
     const bell = kernel.load(bellAt);
-    turn = serveAll(attachment, serviceClass.files, turn, files);
-    files.closeUnused();
+    const served = serveAll(attachment, serviceClass.files, turn, files);
+    // Not with each request: a page that is waited for must not wait for a look at all files.
+    if (served === undefined || attachment.now() >= looked + LOOK_MS) {
+      files.closeUnused();
+      looked = attachment.now();
+    }
+    turn = served ?? turn;
     if (files.leasesChanged()) await new Promise(setImmediate); // what they leave to the event loop would pile up
-    awaitBell(attachment, serviceClass.files, bell, LOOK_MS);
+    awaitBell(attachment, serviceClass.files, bell, served === undefined ? LOOK_MS : QUIET_MS);
   }
   awaitIo(attachment);
   files.closeAll();
@@ -69,10 +78,20 @@ function succeed(attachment: Attachment): boolean {
   return false;
 }
 
+interface Lease {
+  readonly identity: string;
+  /** Undefined: another cache was quicker than the successor of a dead file worker. */
+  readonly server: Server | undefined;
+}
+
 class Files implements Opener {
   readonly #attachment: Attachment;
   /** What tells other caches of this process that a file is taken. */
-  readonly #leases = new Map<FileId, Server | undefined>();
+  readonly #leases = new Map<FileId, Lease>();
+  /** The same files by device and inode: opening one must not take a look at all. */
+  readonly #byIdentity = new Map<string, FileId>();
+  /** Where the search for a free row starts. */
+  #freeFrom = 0;
   #changed = false;
 
   constructor(attachment: Attachment) {
@@ -86,6 +105,7 @@ class Files implements Opener {
     const checksum = (flags & openFlag.checksum) !== 0;
     let fd = -1;
     let kept = false;
+    let leased: FileId | undefined;
     try {
       const already = this.#openAlready(path, writable, checksum);
       if (already !== undefined) return [0, already, 0, 0];
@@ -105,11 +125,11 @@ class Files implements Opener {
       const file = this.#freeRow();
       if (file === undefined) return [constants.errno.ENFILE, 0, 0, 0];
       if (!this.#lease(file, { dev, ino })) return [constants.errno.EBUSY, 0, 0, 0];
+      leased = file;
       const end = checksum
         ? storedEnd(this.#attachment, fd, Number(size))
         : { size: Number(size), torn: false };
       if (end === undefined) {
-        this.#unlease(file);
         return [openStatus.corrupt, Math.ceil(Number(size) / this.#attachment.geometry.pageSize) - 1, 0, 0];
       }
       this.#kernel.control.fileSetDescriptors(file, fd, writable ? fd : -1);
@@ -126,6 +146,7 @@ class Files implements Opener {
     } finally {
       this.#kernel.words[this.#opening] = 0;
       if (fd >= 0 && !kept) fs.closeSync(fd);
+      if (leased !== undefined && !kept) this.#unlease(leased);
     }
   }
 
@@ -159,7 +180,7 @@ class Files implements Opener {
         BigInt(kernel.fileWord(file, lowField) >>> 0) | (BigInt(kernel.fileWord(file, highField)) << 32n);
       const dev = word(L.FILE_DEV_LO, L.FILE_DEV_HI);
       const ino = word(L.FILE_INO_LO, L.FILE_INO_HI);
-      if (!this.#lease(file, { dev, ino })) this.#leases.set(file, undefined); // another cache was quick: too late to refuse
+      if (!this.#lease(file, { dev, ino })) this.#keep(file, { dev, ino }, undefined); // too late to refuse
     }
   }
 
@@ -202,13 +223,8 @@ class Files implements Opener {
   }
 
   #find(identity: FileIdentity): FileId | undefined {
-    const kernel = this.#kernel;
-    for (let id = 0; id < this.#attachment.geometry.files; id++) {
-      const file = id as FileId;
-      if (kernel.fileWord(file, L.FILE_REFS) < 0) continue;
-      if (isIdentityOf(kernel, file, identity)) return file;
-    }
-    return undefined;
+    const file = this.#byIdentity.get(nameOf(identity));
+    return file !== undefined && this.#kernel.fileWord(file, L.FILE_REFS) >= 0 ? file : undefined;
   }
 
   /** Closes a file that nobody has open, with its pages: false if somebody has, or some are not stable. */
@@ -228,10 +244,13 @@ class Files implements Opener {
   }
 
   #freeRow(): FileId | undefined {
+    const { files } = this.#attachment.geometry;
     const free = () => {
-      for (let id = 0; id < this.#attachment.geometry.files; id++) {
-        if (this.#kernel.fileWord(id as FileId, L.FILE_REFS) < 0 && !this.#leases.has(id as FileId))
-          return id as FileId;
+      for (let n = 0; n < files; n++) {
+        const file = ((this.#freeFrom + n) % files) as FileId;
+        if (this.#kernel.fileWord(file, L.FILE_REFS) >= 0 || this.#leases.has(file)) continue;
+        this.#freeFrom = file + 1;
+        return file;
       }
       return undefined;
     };
@@ -289,27 +308,37 @@ class Files implements Opener {
 
   #unlease(file: FileId): void {
     this.#changed = true;
-    this.#leases.get(file)?.close();
+    const lease = this.#leases.get(file);
+    if (lease === undefined) return;
+    lease.server?.close();
     this.#leases.delete(file);
+    this.#byIdentity.delete(lease.identity);
   }
 
   /**
    * Marks the file as taken by this cache in this process: false if another cache has it. The mark is an abstract Unix
    * socket that nobody connects to: it is atomic, seen by all threads, and gone with the process however that ends.
    */
-  #lease(file: FileId, { dev, ino }: FileIdentity): boolean {
+  #lease(file: FileId, identity: FileIdentity): boolean {
     this.#changed = true;
     const server = createServer();
     server.on('error', () => {});
     if (process.platform === 'linux') {
-      server.listen({ path: `\0pinfold-${process.pid}-${dev}-${ino}`, exclusive: true });
+      server.listen({ path: `\0pinfold-${process.pid}-${nameOf(identity)}`, exclusive: true });
       if (!server.listening) return false;
       server.unref();
     }
-    this.#leases.set(file, server);
+    this.#keep(file, identity, server);
     return true;
   }
+
+  #keep(file: FileId, identity: FileIdentity, server: Server | undefined): void {
+    this.#leases.set(file, { identity: nameOf(identity), server });
+    this.#byIdentity.set(nameOf(identity), file);
+  }
 }
+
+const nameOf = ({ dev, ino }: FileIdentity) => `${dev}-${ino}`;
 
 /** Opens the file and notes the descriptor in `words[at]` at once. */
 function openPath(

@@ -7,7 +7,7 @@ import { elders } from '../liveness';
 import { type Protocol, serviceClass } from '../protocol/effects';
 import { isResting, RETRY_MS } from '../protocol/fill';
 import { flush } from '../protocol/flush';
-import { overRatio } from '../protocol/throttle';
+import { overRatio, pagesBetweenFlushes, unflushed } from '../protocol/throttle';
 import { dirtyPages, writeBack } from '../protocol/writeback';
 import { awaitBell, isOpen, serveAll } from './requests';
 
@@ -25,7 +25,7 @@ export function runFlusher(attachment: Attachment): void {
   const bellAt = L.HEADER_BELL + 4 * serviceClass.flushers;
   let turn = 0;
   const serve = () => {
-    turn = serveAll(attachment, serviceClass.flushers, turn);
+    turn = serveAll(attachment, serviceClass.flushers, turn) ?? turn;
   };
   const deaths = new DeathWatch(attachment);
   let nextLook = 0;
@@ -35,6 +35,7 @@ export function runFlusher(attachment: Attachment): void {
     deaths.look();
     const now = attachment.now();
     kernel.control.tick(now);
+    flushAsked(attachment);
     if (now >= nextLook || overRatio(attachment, options.dirtyBackgroundRatio)) {
       writeBackInTime(attachment, now, serve);
       nextLook = attachment.now() + options.writebackIntervalMs;
@@ -72,12 +73,35 @@ class DeathWatch {
   }
 }
 
-/** Looks at every file. What others hold for too long is waited for again at the next look. */
+/** Looks at every file. */
 function writeBackInTime(attachment: Attachment, now: number, serve: () => void): void {
+  inTime(attachment, lookAround(attachment, now, serve));
+}
+
+/** Flushes the file that a writer waits for, if one does. */
+function flushAsked(attachment: Attachment): void {
+  const file = attachment.kernel.control.takeFlushAsked();
+  if (file >= 0) inTime(attachment, flushFor(attachment, file));
+}
+
+/** What others hold for too long is waited for again at the next look. */
+function inTime(attachment: Attachment, work: Protocol<void>): void {
   try {
-    attachment.sync.run(lookAround(attachment, now, serve));
+    attachment.sync.run(work);
   } catch (error) {
     if ((error as PinfoldError).code !== 'ERR_PINFOLD_TIMEOUT') throw error;
+  }
+}
+
+function* flushFor(attachment: Attachment, file: FileId): Protocol<void> {
+  const { kernel } = attachment;
+  const now = attachment.now();
+  if (isResting(attachment, file, now) || !attachment.references.retain(file)) return;
+  try {
+    const errno = kernel.control.needsFlush(file) === 1 ? yield* flush(attachment, file) : 0;
+    if (errno !== 0) kernel.control.noteError(file, errno, now + RETRY_MS);
+  } finally {
+    if (attachment.references.release(file)) kernel.control.ring(serviceClass.files);
   }
 }
 
@@ -88,10 +112,11 @@ export function* lookAround(attachment: Attachment, now: number, serve: () => vo
   const expired = (frame: FrameId) =>
     ((now - kernel.frameWord(frame, L.FRAME_DIRTIED_AT)) | 0) >= options.dirtyExpireMs;
   const flushAll = kernel.control.countUnstable() > UNSTABLE_RATIO * geometry.frames;
-  for (let id = 0; id < geometry.files; id++) {
-    const file = id as FileId;
-    if (kernel.fileWord(file, L.FILE_REFS) < 0) continue;
-    if (kernel.control.nextDirtyGroup(file, 0) < 0 && kernel.control.needsFlush(file) === 0) continue;
+  let from = 0;
+  for (;;) {
+    const file = kernel.control.nextBusyFile(from as FileId, 1);
+    if (file < 0) return;
+    from = file + 1;
     if (isResting(attachment, file, now)) continue;
     if (!attachment.references.retain(file)) continue;
     try {
@@ -112,6 +137,7 @@ function* visit(
 ): Protocol<void> {
   const { kernel } = attachment;
   const idle = kernel.fileWord(file, L.FILE_REFS) === 1; // ours: nobody has the file open
+  const most = pagesBetweenFlushes(attachment);
   // A page that is write-pinned is passed over: a visit in vain.
   const pages = dirtyPages(attachment, file, idle ? undefined : wanted);
   let errno = 0;
@@ -119,6 +145,7 @@ function* visit(
     const batch = pages.slice(from, from + attachment.geometry.stagingPages);
     ({ errno } = yield* writeBack(attachment, file, batch, 'skip', 1));
     serve(); // an fsync that was asked for waits for one batch, not for all
+    if (errno === 0 && unflushed(attachment, file) >= most) errno = yield* flush(attachment, file);
   }
   if (errno === 0 && (flushToo || idle) && kernel.control.needsFlush(file) === 1)
     errno = yield* flush(attachment, file);

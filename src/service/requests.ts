@@ -15,16 +15,19 @@ export interface Opener {
   open(area: number, flags: number): Answer;
 }
 
-/** Serves every request of the class that waits now. `turn`: the row to begin with; the row to begin with next. */
+/**
+ * Serves every request of the class that waits now. `turn`: the row to begin with. The row to begin with next; undefined if
+ * there was no request.
+ */
 export function serveAll(
   attachment: Attachment,
   service: ServiceClass,
   turn: number,
   opener?: Opener,
-): number {
+): number | undefined {
   const { kernel, geometry } = attachment;
-  let next = turn;
-  while (kernel.control.take(service, next) === 1) {
+  let next: number | undefined;
+  while (kernel.control.take(service, next ?? turn) === 1) {
     const [owner, slot, kind, file, a, b] = [0, 1, 2, 3, 4, 5].map((word) => kernel.out(word)) as [
       number,
       number,

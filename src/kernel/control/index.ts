@@ -29,6 +29,7 @@ export {
   fileSetDescriptors,
   fileSetSize,
   fileSize,
+  nextBusyFile,
 } from './files';
 export { cutOff, freeOrphans, nextPageBeyond, nextPageFrom } from './orphans';
 export { countMiss, makeWritePin, pin, prepareWait, unpin, viewClose, viewOpen } from './pins';
@@ -49,6 +50,7 @@ export {
 export {
   answer,
   anyEnding,
+  askFlush,
   attach,
   beCreator,
   bump,
@@ -66,6 +68,7 @@ export {
   startAgain,
   startTry,
   take,
+  takeFlushAsked,
   tick,
   withdraw,
 } from './rows';

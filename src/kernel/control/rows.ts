@@ -255,6 +255,18 @@ export function releasePath(area: i32): void {
   atomic.notify(L.HEADER_PATHS_WAKE, -1);
 }
 
+/** Asks flushers to flush the file. Another writer's wish may take this one's place: who waits asks again. */
+export function askFlush(file: i32): void {
+  atomic.store<i32>(0, file + 1, L.HEADER_FLUSH_ASKED);
+  ring(0);
+}
+
+/** Takes what was asked for: the file, or −1. */
+export function takeFlushAsked(): i32 {
+  if (atomic.load<i32>(0, L.HEADER_FLUSH_ASKED) == 0) return -1;
+  return atomic.xchg<i32>(0, 0, L.HEADER_FLUSH_ASKED) - 1;
+}
+
 /** Moves the coarse clock. */
 export function tick(now: i32): void {
   atomic.store<i32>(0, now, L.HEADER_CLOCK);
