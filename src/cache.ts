@@ -6,7 +6,15 @@ import controlWasm from '../build/kernel/control.wasm';
 import { Attachment, checkHandle, type HandleParts, monotonicMs, type PageCacheHandle } from './attachment';
 import { closeDescriptors } from './descriptors';
 import { AsyncDriver } from './driver/async';
-import { checksumError, ioError, pinfoldError, show, typeError } from './errors';
+import {
+  checksumError,
+  ioError,
+  type PinfoldError,
+  pinfoldError,
+  rangeError,
+  show,
+  typeError,
+} from './errors';
 import { CachedFile, type FileContext } from './file';
 import { geometryOf, initialize } from './kernel/geometry';
 import { describeOwner, type FileId, type Kernel, type OwnerId } from './kernel/kernel';
@@ -15,7 +23,13 @@ import { pathOf } from './kernel/path';
 import { lifeError } from './life';
 import { declareDead, isAlive } from './liveness';
 import { checkPath, openRequest, openStatus } from './openRequest';
-import { type CacheOptions, checkCacheOptions, checkOpenOptions, type OpenOptions } from './options';
+import {
+  type CacheOptions,
+  type CheckedOptions,
+  checkCacheOptions,
+  checkOpenOptions,
+  type OpenOptions,
+} from './options';
 import { type PageInfo, pagesOf } from './pages';
 import { emptyForGood } from './protocol/close';
 import { type Answer, ask, type Protocol, serviceClass } from './protocol/effects';
@@ -47,6 +61,8 @@ const GUARD_MS = 1000;
 const CLOSE_ATTEMPTS = 8;
 const PINS_SHOWN = 8;
 const WASM_PAGE = 65_536;
+/** Bytes of metadata there may be: where they are is kept in signed 32-bit words. */
+const CONTROL_MAX = 2 ** 31;
 
 /** What to do when this thread ends by itself: one listener for all caches. */
 const leaving = new Set<() => void>();
@@ -125,10 +141,8 @@ export class PageCache {
   static async createWired(options: CacheOptions | undefined, wiring: Wiring): Promise<PageCache> {
     const checked = checkCacheOptions(options);
     const geometry = geometryOf(checked);
-    const memory = (bytes: number) => {
-      const pages = Math.ceil(bytes / WASM_PAGE);
-      return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    };
+    if (geometry.controlBytes > CONTROL_MAX) throw tooMuchMetadata(checked, geometry.controlBytes);
+    const memory = (bytes: number) => allocate(bytes, checked.memory);
     const control = memory(geometry.controlBytes);
     initialize(new Int32Array(control.buffer), geometry, checked.pinnedDirty === 'keep');
     const handle: HandleParts = {
@@ -393,6 +407,25 @@ export class PageCache {
     const life = this.#attachment.kernel.load(L.HEADER_LIFE);
     if (life >= L.LIFE_CLOSED) throw lifeError(life);
   }
+}
+
+/** A shared memory of so many bytes, for a cache of `memory` bytes. Throws ERR_PINFOLD_OPTION if the system has not as much. */
+function allocate(bytes: number, memory: number): WebAssembly.Memory {
+  const pages = Math.ceil(bytes / WASM_PAGE);
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    const message = `memory: ${memory} bytes can't be had from the system: ${(cause as Error).message}`;
+    throw pinfoldError('ERR_PINFOLD_OPTION', message, cause);
+  }
+}
+
+function tooMuchMetadata({ memory, pageSize, maxFiles }: CheckedOptions, bytes: number): PinfoldError {
+  return rangeError(
+    'ERR_PINFOLD_OPTION',
+    `memory ${memory} with pageSize ${pageSize} and maxFiles ${maxFiles} takes ${bytes} bytes of metadata, ` +
+      `more than there may be (${CONTROL_MAX}): take larger pages, or fewer files`,
+  );
 }
 
 function* openFile(attachment: Attachment, path: Buffer, options: Required<OpenOptions>): Protocol<Answer> {
