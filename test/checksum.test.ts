@@ -403,6 +403,45 @@ describe('a page that is not as it was written', () => {
     expect(file.viewSync(3, (bytes) => bytes[0])).toBe(patternAt(3 * PAYLOAD));
   });
 
+  test('because it was swapped with another one: both name themselves, and the others are read', async () => {
+    const { file, path } = await start(5 * PAYLOAD);
+    const stored = fs.readFileSync(path);
+    tamper(path, PAGE, (bytes) => stored.copy(bytes, 0, 3 * PAGE), PAGE);
+    tamper(path, 3 * PAGE, (bytes) => stored.copy(bytes, 0, PAGE), PAGE);
+    await expectCorrupt(file, 1);
+    await expectCorrupt(file, 3);
+    const target = Buffer.alloc(PAYLOAD, 0xee);
+    for (const page of [0, 2, 4]) {
+      expect(file.readSync(target, page * PAYLOAD)).toBe(PAYLOAD);
+      expect(target[9]).toBe(patternAt(page * PAYLOAD + 9));
+    }
+  });
+
+  test('because any of its sectors is from before, or from after', async () => {
+    const { file, path } = await start(4 * PAYLOAD);
+    const older = fs.readFileSync(path).subarray(2 * PAGE, 3 * PAGE);
+    const newer = sealed(2, Buffer.alloc(PAYLOAD, 'new'));
+    const target = Buffer.alloc(PAYLOAD, 0xee);
+    for (const torn of range(1, 255)) {
+      tamper(
+        path,
+        2 * PAGE,
+        (bytes) => {
+          for (const sector of range(0, 8)) {
+            const from = (torn >> sector) & 1 ? newer : older;
+            from.copy(bytes, sector * 512, sector * 512, (sector + 1) * 512);
+          }
+        },
+        PAGE,
+      );
+      expect(() => file.readSync(target, 2 * PAYLOAD)).toThrow(refusal('ERR_PINFOLD_CHECKSUM', 'page 2'));
+      expect(target.every((byte) => byte === 0xee)).toBe(true);
+    }
+    tamper(path, 2 * PAGE, (bytes) => newer.copy(bytes), PAGE);
+    expect(file.readSync(target, 2 * PAYLOAD)).toBe(PAYLOAD);
+    expect(target.toString('latin1', 0, 3)).toBe('new');
+  });
+
   test('because it was cut in two by a loss of power', async () => {
     const { file, path } = await start(4 * PAYLOAD);
     const newer = sealed(1, Buffer.alloc(PAYLOAD, 'new'));
