@@ -19,31 +19,39 @@ half done or hung.
   --stall MS     a call that takes longer hangs (20000)
   --pinned HOW   keep or redirty: pinned pages' dirtiness (by the seed)
   --memory B     bytes of the cache (2 MiB)
+  --pressure     20 times more data than memory, for a minute: --kills 0 --seconds 60 --memory 262144, unless they are given
   --plant WHAT   breaks something on purpose: ${PLANTS.join(', ')}
 `;
+
+/** Terminations, seconds and bytes of the cache, if they are not given. */
+const CALM = ['1000', '8', `${2 << 20}`] as const;
+const PRESSURE = ['0', '60', `${256 << 10}`] as const;
 
 function parse(args: string[]): StormOptions | undefined {
   const { values } = parseArgs({
     args,
     options: {
-      kills: { type: 'string', default: '1000' },
-      seconds: { type: 'string', default: '8' },
+      kills: { type: 'string' },
+      seconds: { type: 'string' },
       seed: { type: 'string' },
       workers: { type: 'string', default: '4' },
       spawned: { type: 'string', default: '2' },
       services: { type: 'string', default: '0' },
       faults: { type: 'boolean', default: false },
       stall: { type: 'string', default: '20000' },
-      memory: { type: 'string', default: `${2 << 20}` },
+      memory: { type: 'string' },
+      pressure: { type: 'boolean', default: false },
       pinned: { type: 'string' },
       plant: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return undefined;
+  const [kills, runs, memory] = values.pressure ? PRESSURE : CALM;
+  const given = { kills, seconds: runs, memory, ...values };
   const number = (name: 'kills' | 'seconds' | 'workers' | 'spawned' | 'services' | 'stall' | 'memory') => {
-    const value = Number(values[name]);
-    if (!(value >= 0)) throw new Error(`--${name} must be a number, got '${values[name]}'`);
+    const value = Number(given[name]);
+    if (!(value >= 0)) throw new Error(`--${name} must be a number, got '${given[name]}'`);
     return value;
   };
   if (values.plant !== undefined && !PLANTS.includes(values.plant as Plant)) {
@@ -69,7 +77,8 @@ function parse(args: string[]): StormOptions | undefined {
   };
 }
 
-function print({ seed, kills, pinnedDirty }: StormOptions, report: StormReport): void {
+function print(options: StormOptions, report: StormReport): void {
+  const { seed, kills, pinnedDirty } = options;
   const { board, seconds, held, stats, servicesKilled } = report;
   const out = (line: string) => process.stdout.write(`${line}\n`);
   out(
@@ -91,6 +100,11 @@ function print({ seed, kills, pinnedDirty }: StormOptions, report: StormReport):
   if (held.size > 0) {
     const list = [...held].sort((a, b) => b[1] - a[1]).map(([what, n]) => `${n} ${what}`);
     out(`held by those who had just been terminated: ${list.join(', ')}`);
+  }
+  const times = report.dataBytes / options.memory;
+  if (stats) {
+    const turns = (stats.reclaims! / stats.frames!).toFixed(1);
+    out(`${times.toFixed(1)} times more data than memory; the pool was filled anew ${turns} times`);
   }
   if (stats)
     out(

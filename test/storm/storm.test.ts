@@ -32,6 +32,17 @@ describe('threads that do everything at once on shared files', { timeout: LIMIT_
     expect(output).toContain('nothing was lost, left behind or half done');
   });
 
+  test('have 20 times more data than memory: pages come and go all the time', async () => {
+    const { status, output } = await storm('--pressure', '--seconds', '5');
+    expect(status, output).toBe(0);
+    expect(output).toContain('nothing was lost, left behind or half done');
+    const [, times, turns] = /(\S+) times more data than memory; the pool was filled anew (\S+) times/.exec(
+      output,
+    )!;
+    expect(Number(times)).toBeGreaterThan(20);
+    expect(Number(turns)).toBeGreaterThan(20);
+  });
+
   test.each(['keep', 'redirty'])('are terminated at whatever they are at (%s)', async (pinnedDirty) => {
     const { status, output } = await storm('--kills', '70', '--pinned', pinnedDirty);
     expect(status, output).toBe(0);
@@ -46,6 +57,20 @@ describe('threads that do everything at once on shared files', { timeout: LIMIT_
 });
 
 describe('the storm finds', { timeout: LIMIT_MS + 10_000 }, () => {
+  test('half an update, also where pages come and go all the time', async () => {
+    const { status, output } = await storm(
+      '--pressure',
+      '--seconds',
+      '20',
+      '--plant',
+      'half',
+      '--stall',
+      '2500',
+    );
+    expect(status, output).toBe(1);
+    expect(output).toMatch(/VIOLATION .*half an update/);
+  });
+
   // What hangs is told as soon as it does; what is left behind, once nothing moves any more.
   test.each([
     ['half', '20', 'half an update'],

@@ -50,6 +50,8 @@ export interface StormReport {
   readonly board: Board;
   readonly seconds: number;
   readonly servicesKilled: number;
+  /** What the files have, at the end. */
+  readonly dataBytes: number;
   /** What those who were terminated held when they had just ended; 'nothing', 'no row any more'. */
   readonly held: ReadonlyMap<string, number>;
   readonly stats: Readonly<Record<string, number>> | undefined;
@@ -201,6 +203,7 @@ class Storm {
       board,
       seconds: took,
       servicesKilled: this.#servicesKilled,
+      dataBytes: this.#files.reduce((sum, { fd }) => sum + fs.fstatSync(fd).size, 0),
       held: this.#held,
       stats,
     };
