@@ -123,7 +123,7 @@ test.runIf(process.platform === 'linux')(
 /** Lets the next claims take frames from this one on. */
 function claimFrom(cache: PageCache, frame: number): void {
   const words = new Int32Array(partsOf(cache).control.buffer);
-  Atomics.store(words, L.HEADER_HAND >> 2, frame);
+  Atomics.store(words, L.HEADER_SEEK >> 2, frame);
 }
 
 // A memory spans 4 GiB at the most, so a larger pool has several. What is not touched costs nothing.
