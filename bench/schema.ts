@@ -2,6 +2,7 @@
 //
 // Latencies are microseconds, other durations milliseconds. A figure that could not be had is null, never absent.
 
+import { MEMORY, type MemoryFigures } from './scenarios/memory/result';
 import { fields, list, nullable, oneOf, problemsOf } from './shape';
 
 export const REPORT_SCHEMA = 'pinfold-bench';
@@ -35,6 +36,7 @@ export interface Results {
   deadlock: DeadlockCell[];
   mixed: MixedCell[];
   micro: MicroRow[];
+  memory: MemoryFigures | null;
 }
 
 export const noResults = (): Results => ({
@@ -42,6 +44,7 @@ export const noResults = (): Results => ({
   deadlock: [],
   mixed: [],
   micro: [],
+  memory: null,
 });
 
 export interface Machine {
@@ -354,6 +357,7 @@ const REPORT = fields({
   deadlock: list(DEADLOCK_CELL),
   mixed: list(MIXED_CELL),
   micro: list(MICRO_ROW),
+  memory: nullable(MEMORY),
   failures: list('string'),
 });
 

@@ -1,7 +1,7 @@
 import type { Attachment } from './attachment';
-import { copyOut } from './copyOut';
 import { type AsyncDriver, bounded } from './driver/async';
 import { ioError, type PinfoldError, pinfoldError, rangeError, show, typeError } from './errors';
+import { copyOut } from './kernel/copyOut';
 import { formatWith } from './kernel/format';
 import type { Control, FileId, FrameId, PageBytes, PinSlot } from './kernel/kernel';
 import * as L from './kernel/layout';

@@ -6,6 +6,8 @@ import { mixedTables } from '../report/mixed';
 import type { Scenario } from '../scenario';
 import { deadlock, deadlockFailures } from './deadlock';
 import { fsyncFailures, fsyncUnderPins } from './fsync-under-pins';
+import { memory, memoryFailures } from './memory';
+import { memoryTables } from './memory/table';
 import { micro } from './micro';
 import { mixed, mixedFailures } from './mixed';
 
@@ -45,5 +47,13 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: micro,
     print: microTable,
     failures: () => [],
+  },
+  {
+    name: 'memory',
+    what: 'what a pool of up to 8 GiB costs, and 10,000 open files: hits, fsync, metadata, resident memory',
+    share: 0,
+    measure: memory,
+    print: memoryTables,
+    failures: memoryFailures,
   },
 ];

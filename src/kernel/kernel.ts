@@ -1,3 +1,4 @@
+import { copyOut } from './copyOut';
 import type { Geometry } from './geometry';
 import * as L from './layout';
 
@@ -419,7 +420,7 @@ export class PageBytes {
     if (from.buffer === to.buffer) {
       this.#modules[last]!.copy(to.byteOffset + at, from.byteOffset + offset, length);
     } else {
-      to.set(from.subarray(offset, offset + length), at); // another data memory: only pools beyond 4 GiB come here
+      copyOut(from, offset, to, at, length); // another data memory: only pools beyond 4 GiB come here
     }
   }
 
@@ -436,7 +437,7 @@ export class PageBytes {
       const memory = Math.floor(from / this.#geometry.framesPerMemory);
       this.#modules[memory]!.copy(target.byteOffset + offset, source.byteOffset + offset, length);
     } else {
-      target.set(source.subarray(offset, offset + length), offset);
+      copyOut(source, offset, target, offset, length);
     }
   }
 
