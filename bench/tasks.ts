@@ -11,7 +11,7 @@ interface Stoppable {
   stop: StopWord;
 }
 
-interface Attached extends Stoppable {
+export interface Attached extends Stoppable {
   handle: PageCacheHandle;
   dataPath: string;
 }
@@ -180,28 +180,35 @@ export interface StreamResult {
   fullStops: number;
 }
 
-/** A role of the mixed scenario, for one of the threads that play it. */
-export interface MixedTask extends Attached, Window {
-  arm: MixedArm;
+/** Operations at fixed times, whatever became of the one before. */
+export interface OpenLoop extends Stoppable, Window {
+  /** Threads of a role take turns. */
   thread: number;
-  pages: number;
-  /** Of what the DMA reads: page n is full of the byte n. */
-  sourcePath: string;
-  announced: Announced;
   /** Fixed distance of intended starts. */
   intervalNs: number;
   /** From the intended start of each operation, nanoseconds; shared by the threads of the role, and with the main thread. */
   histogram: RecordableHistogram;
-  seed: number;
 }
 
-export interface MixedResult {
+export interface OpenLoopResult {
   operations: number;
   /** When the last one ended. */
   lastEndNs: number;
   backlogMax: number;
   givenUp: number;
 }
+
+/** A role of the mixed scenario, for one of the threads that play it. */
+export interface MixedTask extends Attached, OpenLoop {
+  arm: MixedArm;
+  pages: number;
+  /** Of what the DMA reads: page n is full of the byte n. */
+  sourcePath: string;
+  announced: Announced;
+  seed: number;
+}
+
+export type MixedResult = OpenLoopResult;
 
 export interface MixedViewerResult extends MixedResult {
   /** Views and reads that showed a record in pieces, or one older than what had returned before. */

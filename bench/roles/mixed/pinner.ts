@@ -5,7 +5,7 @@ import { PAGE_BYTES } from '../../files';
 import { DMA_BYTES, DMA_VALUES, dmaOffsetOf, THREADS_PER_ROLE } from '../../parts';
 import { createRandom, shuffle } from '../../random';
 import type { MixedResult, MixedTask } from '../../tasks';
-import { Arrivals } from './arrivals';
+import { Arrivals } from '../arrivals';
 
 /** Pages that one operation pins: with two pinners, half of the file is under pins much of the time. */
 const PAGES_AT_ONCE = 4;

@@ -5,7 +5,7 @@ import { announceReturn, FIRST_SEQUENCE, HALFWAY_NS, placeOf, UPDATE_PART, write
 import { createRandom } from '../../random';
 import { fillRecord, RECORD_BYTES, RECORD_WORDS, sequenceOf } from '../../record';
 import type { MixedResult, MixedTask } from '../../tasks';
-import { Arrivals } from './arrivals';
+import { Arrivals } from '../arrivals';
 
 /** One in so many operations is a write of this thread's own record; the others change the record of both. */
 const WRITE_EVERY = 4;

@@ -5,7 +5,7 @@ import { HALFWAY_NS, judgePart, note, placeOf, RECORD_PARTS, UPDATE_PART } from 
 import { createRandom } from '../../random';
 import { type Judgement, RECORD_BYTES } from '../../record';
 import type { MixedTask, MixedViewerResult } from '../../tasks';
-import { Arrivals } from './arrivals';
+import { Arrivals } from '../arrivals';
 
 /** One in so many looks at a page is a read. */
 const READ_EVERY = 4;

@@ -1,6 +1,6 @@
-import { NS_PER_MS, NS_PER_US, nowNs, sleepUntil, spinUntil } from '../../clock';
-import { THREADS_PER_ROLE } from '../../parts';
-import type { MixedResult, MixedTask } from '../../tasks';
+import { NS_PER_MS, NS_PER_US, nowNs, sleepUntil, spinUntil } from '../clock';
+import { THREADS_PER_ROLE } from '../parts';
+import type { OpenLoop, OpenLoopResult } from '../tasks';
 
 /** The thread wakes this long before an operation is due, ns: about what a timer is late. */
 const WAKE_NS = 80 * NS_PER_US;
@@ -12,7 +12,7 @@ const BACKLOG_MAX = 256;
  * a thread that is held up pays for every arrival it keeps waiting. Threads of a role take turns.
  */
 export class Arrivals {
-  readonly #task: MixedTask;
+  readonly #task: OpenLoop;
   readonly #endNs: number;
   #dueNs: number;
   #operations = 0;
@@ -20,7 +20,7 @@ export class Arrivals {
   #backlogMax = 0;
   #givenUp = 0;
 
-  constructor(task: MixedTask) {
+  constructor(task: OpenLoop) {
     this.#task = task;
     this.#endNs = task.startNs + task.durationMs * NS_PER_MS;
     this.#dueNs = task.startNs + (task.thread * task.intervalNs) / THREADS_PER_ROLE;
@@ -47,7 +47,7 @@ export class Arrivals {
     this.#dueNs += backlog * intervalNs;
   }
 
-  result(): MixedResult {
+  result(): OpenLoopResult {
     return {
       operations: this.#operations,
       lastEndNs: this.#lastEndNs,
