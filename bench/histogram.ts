@@ -1,6 +1,25 @@
 import type { RecordableHistogram } from 'node:perf_hooks';
 import { NS_PER_US } from './clock';
-import type { Latency } from './schema';
+import { fields, nullable } from './shape';
+
+/** Percentiles; null where nothing was recorded. */
+export interface Latency {
+  count: number;
+  p50Us: number | null;
+  p90Us: number | null;
+  p99Us: number | null;
+  p999Us: number | null;
+  maxUs: number | null;
+}
+
+export const LATENCY = fields({
+  count: 'number',
+  p50Us: nullable('number'),
+  p90Us: nullable('number'),
+  p99Us: nullable('number'),
+  p999Us: nullable('number'),
+  maxUs: nullable('number'),
+});
 
 /** Percentiles of a histogram of nanoseconds, in µs; null where nothing was recorded. */
 export function latencyOf(histogram: RecordableHistogram): Latency {

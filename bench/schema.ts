@@ -3,7 +3,11 @@
 // Latencies are microseconds, other durations milliseconds. A figure that could not be had is null, never absent.
 
 import { MEMORY, type MemoryFigures } from './scenarios/memory/result';
+import { LATENCY, type Latency } from './histogram';
+import { KEEP_OR_REDIRTY_CELL, type KeepOrRedirtyCell } from './scenarios/keep-or-redirty/shape';
 import { fields, list, nullable, oneOf, problemsOf } from './shape';
+
+export type { Latency };
 
 export const REPORT_SCHEMA = 'pinfold-bench';
 export const REPORT_VERSION = 3;
@@ -37,6 +41,7 @@ export interface Results {
   mixed: MixedCell[];
   micro: MicroRow[];
   memory: MemoryFigures | null;
+  keepOrRedirty: KeepOrRedirtyCell[];
 }
 
 export const noResults = (): Results => ({
@@ -45,6 +50,7 @@ export const noResults = (): Results => ({
   mixed: [],
   micro: [],
   memory: null,
+  keepOrRedirty: [],
 });
 
 export interface Machine {
@@ -90,15 +96,6 @@ export interface FsyncCell {
   truth: Truth;
   queue: Queue;
   pins: PinFigures;
-}
-
-export interface Latency {
-  count: number;
-  p50Us: number | null;
-  p90Us: number | null;
-  p99Us: number | null;
-  p999Us: number | null;
-  maxUs: number | null;
 }
 
 export interface ArmFigures {
@@ -233,15 +230,6 @@ export interface MicroRow {
   note: string | null;
 }
 
-export const LATENCY = fields({
-  count: 'number',
-  p50Us: nullable('number'),
-  p90Us: nullable('number'),
-  p99Us: nullable('number'),
-  p999Us: nullable('number'),
-  maxUs: nullable('number'),
-});
-
 const ARM = fields({
   latency: LATENCY,
   perSecond: 'number',
@@ -358,6 +346,7 @@ const REPORT = fields({
   mixed: list(MIXED_CELL),
   micro: list(MICRO_ROW),
   memory: nullable(MEMORY),
+  keepOrRedirty: list(KEEP_OR_REDIRTY_CELL),
   failures: list('string'),
 });
 

@@ -1,6 +1,7 @@
 // The scenarios, in the order in which they run.
 import { deadlockTable } from '../report/deadlock';
 import { fsyncTables } from '../report/fsync';
+import { keepOrRedirtyTables } from '../report/keep-or-redirty';
 import { microTable } from '../report/micro';
 import { mixedTables } from '../report/mixed';
 import type { Scenario } from '../scenario';
@@ -8,6 +9,7 @@ import { deadlock, deadlockFailures } from './deadlock';
 import { fsyncFailures, fsyncUnderPins } from './fsync-under-pins';
 import { memory, memoryFailures } from './memory';
 import { memoryTables } from './memory/table';
+import { keepOrRedirty, keepOrRedirtyFailures } from './keep-or-redirty';
 import { micro } from './micro';
 import { mixed, mixedFailures } from './mixed';
 
@@ -55,5 +57,13 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: memory,
     print: memoryTables,
     failures: memoryFailures,
+  },
+  {
+    name: 'keep-or-redirty',
+    what: 'is a page dirty all the time it is pinned, or cleaned and dirty again at the unpin? What either costs',
+    share: 0,
+    measure: keepOrRedirty,
+    print: keepOrRedirtyTables,
+    failures: (report) => keepOrRedirtyFailures(report.keepOrRedirty, report.interrupted),
   },
 ];
