@@ -5,6 +5,7 @@
 import { MEMORY, type MemoryFigures } from './scenarios/memory/result';
 import { LATENCY, type Latency } from './histogram';
 import { KEEP_OR_REDIRTY_CELL, type KeepOrRedirtyCell } from './scenarios/keep-or-redirty/shape';
+import { STABLE, type StableResult } from './scenarios/stable/shape';
 import { fields, list, nullable, oneOf, problemsOf } from './shape';
 
 export type { Latency };
@@ -42,6 +43,7 @@ export interface Results {
   micro: MicroRow[];
   memory: MemoryFigures | null;
   keepOrRedirty: KeepOrRedirtyCell[];
+  stable: StableResult | null;
 }
 
 export const noResults = (): Results => ({
@@ -51,6 +53,7 @@ export const noResults = (): Results => ({
   micro: [],
   memory: null,
   keepOrRedirty: [],
+  stable: null,
 });
 
 export interface Machine {
@@ -347,6 +350,7 @@ const REPORT = fields({
   micro: list(MICRO_ROW),
   memory: nullable(MEMORY),
   keepOrRedirty: list(KEEP_OR_REDIRTY_CELL),
+  stable: nullable(STABLE),
   failures: list('string'),
 });
 

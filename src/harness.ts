@@ -4,8 +4,10 @@ import debugWasm from '../build/kernel/control.debug.wasm';
 import controlWasm from '../build/kernel/control.wasm';
 import type { PageCacheHandle } from './attachment';
 import { PageCache, type Wiring } from './cache';
+import { systemError } from './errors';
 import type { CachedFile, SyncReport } from './file';
 import type { PinSlot } from './kernel/kernel';
+import { fsyncLive } from './liveWriteback';
 import type { CacheOptions, FsyncOptions, FsyncPolicy } from './options';
 import { type Fault, faultPlan, faultyStore, heal, planFault, struck } from './store/faulty';
 
@@ -15,20 +17,31 @@ export * as layout from './kernel/layout';
 export { checkCacheOptions } from './options';
 export type { Fault };
 
-/** The policies of design, and the control that lies. */
-export type HarnessPolicy = FsyncPolicy | 'skip';
+/** The policies of design, the control that lies, and the one that writes no copies. */
+export type HarnessPolicy = FsyncPolicy | 'skip' | 'direct';
 export type HarnessFsyncOptions = Omit<FsyncOptions, 'policy'> & { policy: HarnessPolicy };
 
-/** As `file.fsyncSync`; policy 'skip' passes write-pinned pages over. */
+/** As `file.fsyncSync`; policy 'skip' passes write-pinned pages over, 'direct' writes pages from where they are. */
 export function fsyncSyncWith(file: CachedFile, options: HarnessFsyncOptions): SyncReport {
   const { policy, ...rest } = options;
-  return policy === 'skip' ? file.fsyncSkipping() : file.fsyncSync({ ...rest, policy });
+  if (policy === 'skip') return file.fsyncSkipping();
+  if (policy === 'direct') return fsyncDirect(file);
+  return file.fsyncSync({ ...rest, policy });
 }
 
-/** As `file.fsync`; policy 'skip' is done in place. */
+/** As `file.fsync`; the controls are done in place. */
 export async function fsyncWith(file: CachedFile, options: HarnessFsyncOptions): Promise<SyncReport> {
   const { policy, ...rest } = options;
-  return policy === 'skip' ? file.fsyncSkipping() : await file.fsync({ ...rest, policy });
+  if (policy === 'skip' || policy === 'direct') return fsyncSyncWith(file, options);
+  return await file.fsync({ ...rest, policy });
+}
+
+function fsyncDirect(file: CachedFile): SyncReport {
+  const started = performance.now();
+  const { attachment, id } = file.engine;
+  const [errno, pages, bounced, flushes] = fsyncLive(attachment, id);
+  if (errno !== 0) throw systemError(errno, 'fsync');
+  return { pages, bounced, flushes, durationMs: performance.now() - started };
 }
 
 /** Pin and unpin straight through the kernel, for measuring it. */

@@ -15,7 +15,8 @@ import {
   RECORD_PARTS,
 } from '../bench/parts.ts';
 import { fillRecord, RECORD_WORDS } from '../bench/record.ts';
-import { MixedTruth, openPlainFile, type PlainFile } from '../bench/roles/mixed/truth.ts';
+import { MixedTruth } from '../bench/roles/mixed/truth.ts';
+import { openPlainFile, type PlainFile } from '../bench/roles/plain-file.ts';
 import { mixedFailures } from '../bench/scenarios/mixed.ts';
 import type { MixedArm, MixedCell } from '../bench/schema.ts';
 import { fileOf } from './support/directory.ts';

@@ -4,6 +4,7 @@ import { fsyncTables } from '../report/fsync';
 import { keepOrRedirtyTables } from '../report/keep-or-redirty';
 import { microTable } from '../report/micro';
 import { mixedTables } from '../report/mixed';
+import { stableTables } from '../report/stable';
 import type { Scenario } from '../scenario';
 import { deadlock, deadlockFailures } from './deadlock';
 import { fsyncFailures, fsyncUnderPins } from './fsync-under-pins';
@@ -12,6 +13,7 @@ import { memoryTables } from './memory/table';
 import { keepOrRedirty, keepOrRedirtyFailures } from './keep-or-redirty';
 import { micro } from './micro';
 import { mixed, mixedFailures } from './mixed';
+import { stable, stableFailures } from './stable';
 
 /** The deadlock has little to repeat. */
 const DEADLOCK_MAX_MS = 3_000;
@@ -65,5 +67,13 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: keepOrRedirty,
     print: keepOrRedirtyTables,
     failures: (report) => keepOrRedirtyFailures(report.keepOrRedirty, report.interrupted),
+  },
+  {
+    name: 'stable',
+    what: 'stores into pages while they are written with a checksum: is what the file has what its checksum says?',
+    share: 0,
+    measure: stable,
+    print: stableTables,
+    failures: (report) => stableFailures(report.stable, report.interrupted),
   },
 ];

@@ -2,7 +2,8 @@ import { type CachedFile, PageCache } from 'pinfold';
 import { fsyncSyncWith, fsyncWith } from '#harness';
 import type { MixedCallerResult, MixedTask } from '../../tasks';
 import { Arrivals } from '../arrivals';
-import { MixedTruth, openPlainFile } from './truth';
+import { openPlainFile } from '../plain-file';
+import { MixedTruth } from './truth';
 
 /** Calls fsync and compares the file with what had been announced before: thread 0 in place, the others by promise. */
 export async function mixedCaller(task: MixedTask): Promise<MixedCallerResult> {

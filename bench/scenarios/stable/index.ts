@@ -1,0 +1,189 @@
+// Stable pages: devices store into pages while fsync writes them with a checksum. Written from a copy (`bounce`), what is in the file is
+// what its checksum says; written from where they are (`direct`, a control), it is not.
+import path from 'node:path';
+import type { PageCache } from 'pinfold';
+import { isStopped, NS_PER_MS, NS_PER_US, nowNs } from '../../clock';
+import type { Crew } from '../../crew';
+import {
+  CHECKSUM_PAGES,
+  type ChecksumVariant,
+  type StableCallerResult,
+  type StablePinnerResult,
+  TRAILER_BYTES,
+} from '../../roles/stable/task';
+import { type CacheOptions, type Run, together, withCache, withCrew } from '../../run';
+import { median, spreadOf } from '../../statistics';
+import type { ChecksumRow, StableArm, StableCell, StableResult } from './shape';
+
+const ARMS: StableArm[] = ['bounce', 'direct'];
+/** Page sizes, and as many pages of each as an fsync is to write. */
+const SIZES = [
+  { pageSize: 4 << 10, pages: 32 },
+  { pageSize: 64 << 10, pages: 8 },
+];
+/** GB/s, by the design. */
+const CHECKSUM_BAR = 3;
+const CHECKSUM_SHARE = 0.15;
+const CHECKSUM_MAX_MS = 3_000;
+/** Each arm runs so often, in turns, if there is time. */
+const RUNS_MAX = 4;
+const RUN_WORTH_MS = 1_000;
+const RUN_LEAST_MS = 200;
+const RUN_OVERHEAD_MS = 300;
+/** How often more a cell is run until it shows what it is there for: on a busy machine it may take a while. */
+const TRIES = 4;
+const LEAD_MS = 100;
+const GRACE_MS = 20_000;
+
+/** The flusher writes pages back too, as they are dropped. */
+const CACHE: CacheOptions = { memory: 8 << 20, flushers: 1, writebackIntervalMs: 20, dirtyExpireMs: 50 };
+
+export async function stable(run: Run, durationMs: number): Promise<void> {
+  const result: StableResult = { cells: [], checksum: [] };
+  run.report.stable = result;
+  await withCrew(3, async (crew) => {
+    const checksumMs = Math.min(CHECKSUM_MAX_MS, durationMs * CHECKSUM_SHARE);
+    run.progress.begin('stable · speed of the checksum');
+    result.checksum.push(...(await checksumRows(run, crew, checksumMs)));
+    const armMs = (durationMs - checksumMs) / (SIZES.length * ARMS.length);
+    const runs = Math.max(1, Math.min(RUNS_MAX, Math.floor(armMs / (RUN_WORTH_MS + RUN_OVERHEAD_MS))));
+    const runMs = Math.max(RUN_LEAST_MS, armMs / runs - RUN_OVERHEAD_MS);
+    for (const size of SIZES) {
+      const cells = ARMS.map((arm) => cellOfNone(arm, size));
+      for (let n = 0; n < runs + TRIES; n++) {
+        for (const cell of n % 2 === 0 ? cells : [...cells].reverse()) {
+          if (isStopped(run.stop)) return;
+          if (n >= runs && unseen(cell) === undefined) continue;
+          run.progress.begin(`stable · ${cell.arm} · pages of ${cell.pageSize >>> 10} KiB`);
+          await measure(run, crew, cell, runMs);
+        }
+      }
+      result.cells.push(...cells);
+    }
+  });
+}
+
+/** Pages that came out of the cell's arm bad, and a check that could not have seen any. */
+export function stableFailures(result: StableResult | null, interrupted: boolean): string[] {
+  if (result === null) return [];
+  const failures: string[] = [];
+  for (const cell of result.cells) {
+    const { arm, pageSize, truth } = cell;
+    const where = `pages of ${pageSize} bytes, ${arm}`;
+    if (arm === 'bounce' && truth.failed > 0)
+      failures.push(`${truth.failed} of ${truth.checked} pages were not what their checksum says: ${where}`);
+    const missed = unseen(cell);
+    if (!interrupted && missed !== undefined)
+      failures.push(`the check of stable pages is broken: ${missed}: ${where}`);
+  }
+  return failures;
+}
+
+/** What the cell was to show and did not. */
+function unseen({ arm, truth }: StableCell): string | undefined {
+  if (arm === 'bounce' && truth.mixed === 0) return 'no page was seen to be stored into as it was copied';
+  if (arm === 'direct' && truth.failed === 0) return 'pages written without a copy were all good';
+  return undefined;
+}
+
+async function measure(run: Run, crew: Crew, cell: StableCell, runMs: number): Promise<void> {
+  const { arm, pageSize, pages } = cell;
+  // Of its own: a file that `direct` has written need not open again.
+  const dataPath = path.join(run.files.directory, `stable-${arm}-${pageSize}.bin`);
+  await withCache({ ...CACHE, pageSize }, async (cache) => {
+    await layOut(cache, dataPath, pages, pageSize);
+    const task = {
+      handle: cache.handle,
+      stop: run.stop,
+      dataPath,
+      sourcePath: run.files.paths.source,
+      arm,
+      pageSize,
+      pages,
+      startNs: nowNs() + LEAD_MS * NS_PER_MS,
+      durationMs: runMs,
+    };
+    const deadlineMs = LEAD_MS + runMs + GRACE_MS;
+    const [called, stored, read] = await together<
+      [StableCallerResult, StablePinnerResult, StablePinnerResult]
+    >(run, [
+      crew.play('stableCaller', task, deadlineMs),
+      crew.play('stableStorer', task, deadlineMs),
+      crew.play('stableDevice', task, deadlineMs),
+    ]);
+    add(cell, runMs, called, stored, read);
+  });
+}
+
+async function layOut(cache: PageCache, dataPath: string, pages: number, pageSize: number): Promise<void> {
+  const file = await cache.open(dataPath, { create: true, checksum: 'crc32c' });
+  await file.write(new Uint8Array(pages * (pageSize - TRAILER_BYTES)).fill(1), 0);
+  await file.fsync();
+  await file.close();
+}
+
+function cellOfNone(arm: StableArm, { pageSize, pages }: { pageSize: number; pages: number }): StableCell {
+  return {
+    arm,
+    pageSize,
+    pages,
+    seconds: 0,
+    fsyncs: 0,
+    fsyncsPerSecond: 0,
+    fsyncUs: 0,
+    written: 0,
+    bounced: 0,
+    writtenMiBPerSecond: 0,
+    truth: { checked: 0, failed: 0, mixed: 0, passing: 0 },
+    pins: 0,
+    storedBytes: 0,
+    readBytes: 0,
+  };
+}
+
+/** Adds a run to the cell's figures; those that are means are of all runs so far, weighted. */
+function add(
+  cell: StableCell,
+  runMs: number,
+  called: StableCallerResult,
+  stored: StablePinnerResult,
+  read: StablePinnerResult,
+): void {
+  const syncSeconds = (cell.fsyncUs * cell.fsyncs * NS_PER_US + called.syncNs) / 1e9;
+  cell.seconds += runMs / 1e3;
+  cell.fsyncs += called.fsyncs;
+  cell.fsyncsPerSecond = cell.fsyncs / cell.seconds;
+  cell.fsyncUs = cell.fsyncs === 0 ? 0 : (syncSeconds * 1e6) / cell.fsyncs;
+  cell.written += called.written;
+  cell.bounced += called.bounced;
+  cell.writtenMiBPerSecond = syncSeconds === 0 ? 0 : (cell.written * cell.pageSize) / 2 ** 20 / syncSeconds;
+  for (const figure of ['checked', 'failed', 'mixed', 'passing'] as const)
+    cell.truth[figure] += called[figure];
+  cell.pins += stored.pins + read.pins;
+  cell.storedBytes += stored.bytes;
+  cell.readBytes += read.bytes;
+}
+
+async function checksumRows(run: Run, crew: Crew, durationMs: number): Promise<ChecksumRow[]> {
+  const rounds = await withCache(CACHE, ({ handle }) => {
+    const task = { handle, stop: run.stop, dataPath: run.files.paths.data, durationMs };
+    return crew.play('checksumSpeed', task, durationMs + GRACE_MS);
+  });
+  return CHECKSUM_PAGES.map((pageSize) => {
+    const nsOf = (variant: string) => rounds[`${variant} ${pageSize}` as ChecksumVariant] ?? [];
+    const crc = nsOf('crc32c');
+    const copy = nsOf('memory.copy');
+    const { median: ratio, q1, q3 } = spreadOf(crc.map((ns, n) => ns / (copy[n] ?? Number.NaN)));
+    const crcGBPerSecond = pageSize / median(crc);
+    return {
+      pageSize,
+      crcGBPerSecond,
+      copyGBPerSecond: pageSize / median(copy),
+      ratio,
+      q1,
+      q3,
+      bar: CHECKSUM_BAR,
+      verdict: crcGBPerSecond >= CHECKSUM_BAR ? 'ok' : 'short',
+    };
+  });
+}
