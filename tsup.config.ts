@@ -21,7 +21,7 @@ export default defineConfig([
   {
     name: 'bench',
     tsconfig: 'tsconfig.build.json',
-    entry: { main: 'bench/main.ts', roles: 'bench/roles.ts' },
+    entry: { main: 'bench/main.ts', roles: 'bench/roles.ts', document: 'bench/document.ts' },
     outDir: 'bench/dist',
     format: ['esm'],
     target: 'node20',

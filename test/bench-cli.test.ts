@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
+import { MODES } from '../bench/scenarios/keep-or-redirty/shape.ts';
 import {
   type BenchReport,
   type FsyncPolicy,
@@ -85,7 +86,7 @@ describe('what it tells of itself', () => {
     const { status, stdout } = await runBench(testDirectory(), '--list');
     expect(status).toBe(0);
     const names = stdout.split('\n').map((line) => line.split(' ')[0]);
-    expect(names).toEqual(['fsync', 'deadlock', 'mixed', 'micro', '']);
+    expect(names).toEqual(['fsync', 'deadlock', 'mixed', 'micro', 'keep-or-redirty', 'stable', '']);
   });
 });
 
@@ -237,6 +238,44 @@ describe('a run', () => {
     // Without the fsync scenario its bars can't be judged, and say so.
     expect(micro.filter(({ verdict }) => verdict === 'not measured')).toHaveLength(1);
     expect(micro.length).toBeGreaterThanOrEqual(10);
+  });
+
+  test('shows what keep and redirty cost, and that the gauge is compared with the truth', async () => {
+    const directory = testDirectory();
+    const args = ['--scenario', 'keep-or-redirty', '--seconds', '3'];
+    const { status, stdout, stderr } = await runBench(directory, ...args);
+    expect(status, stdout + stderr).toBe(0);
+    expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+    const { keepOrRedirty } = reportIn(directory);
+    for (const { modes } of keepOrRedirty) {
+      for (const mode of MODES) {
+        const { gauge, truth, writer, fsync } = modes[mode];
+        expect(truth).toMatchObject({ lies: 0, lost: 0 });
+        for (const figure of [gauge.samples, truth.checked, truth.live, writer.count, fsync.count])
+          expect(figure).toBeGreaterThan(0);
+      }
+      expect(modes.keep.gauge.falseClean).toBe(0);
+      expect(modes.redirty.gauge.falseClean).toBeGreaterThan(0);
+      // Every fsync writes all that is pinned, or nothing of it.
+      expect(modes.keep.bouncedPerSecond).toBeGreaterThan(2 * modes.redirty.bouncedPerSecond);
+    }
+  });
+
+  test('finds pages stable that are written from copies, and others under its control', async () => {
+    const directory = testDirectory();
+    const { status, stdout, stderr } = await runBench(directory, '--scenario', 'stable', '--seconds', '3');
+    expect(status, stdout + stderr).toBe(0);
+    expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+    const { cells = [], checksum = [] } = reportIn(directory).stable ?? {};
+    expect(cells.map(({ arm }) => arm)).toEqual(['bounce', 'direct', 'bounce', 'direct']);
+    for (const { arm, truth, bounced, readBytes, storedBytes } of cells) {
+      for (const figure of [truth.checked, bounced, readBytes, storedBytes])
+        expect(figure).toBeGreaterThan(0);
+      if (arm === 'bounce') expect(truth.failed).toBe(0);
+      else expect(truth.failed).toBeGreaterThan(0);
+    }
+    for (const { crcGBPerSecond, copyGBPerSecond } of checksum)
+      expect(Math.min(crcGBPerSecond, copyGBPerSecond)).toBeGreaterThan(0);
   });
 
   test.each(['SIGINT', 'SIGTERM'] as const)(

@@ -56,7 +56,6 @@ function against(
   return ratio(under === null || over === null || under === 0 ? null : over / under);
 }
 
-/** Pages that had to be written once at least, a second: each transfer and update made one so. An upper bound: some fell on one page. */
 function writes(cells: KeepOrRedirtyCell[]): Figures {
   const written = (of: ModeFigures) => of.writtenPerSecond;
   return {
@@ -148,6 +147,8 @@ function gauge(cells: KeepOrRedirtyCell[]): Figures {
       { head: 'redirty' },
       { head: 'error %' },
       { head: 'redirty' },
+      { head: 'at most' },
+      { head: 'redirty' },
     ],
     rows: cells.map((cell) => [
       ...cellOf(cell),
@@ -156,9 +157,10 @@ function gauge(cells: KeepOrRedirtyCell[]): Figures {
       ...pair(cell, (of) => of.gauge.falseDirty, rate),
       ...pair(cell, (of) => of.gauge.falseClean, rate),
       ...pair(cell, error, signed),
+      ...pair(cell, ({ gauge }) => gauge.dirty + gauge.writePins - gauge.pinnedDirty, rate),
     ]),
     text: [
-      'Pages, the mean over samples. "Dirty" as stats() says; "differ": whose bytes in the cache are not the file\'s. "False dirty": dirty and no different; "false clean": different and clean, all of them write-pinned. "Error": what the two make of the gauge, of the pages that differ.',
+      'Pages, the mean over samples. "Dirty" as stats() says; "differ": whose bytes in the cache are not the file\'s. "False dirty": dirty and no different; "false clean": different and clean, all of them write-pinned. "Error": what the two make of the gauge, of the pages that differ. "At most": dirty + writePins - pinnedDirty of stats(), which counts each pinned page as dirty.',
     ],
   };
 }

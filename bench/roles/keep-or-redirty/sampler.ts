@@ -24,6 +24,7 @@ export function keepSampler(task: KeepSamplerTask): KeepSamplerResult {
     samples: 0,
     dirty: 0,
     pinnedDirty: 0,
+    writePins: 0,
     truth: 0,
     falseDirty: 0,
     falseClean: 0,
@@ -37,10 +38,11 @@ export function keepSampler(task: KeepSamplerTask): KeepSamplerResult {
     const cpuBefore = flusherCpuMs(file);
     const next = () => nowNs() + (GAP_MIN_MS + random() * (GAP_MAX_MS - GAP_MIN_MS)) * NS_PER_MS;
     while (sleepUntil(task.stop, next()) && nowNs() < endNs) {
-      const { dirty, pinnedDirty } = cache.stats();
+      const { dirty, pinnedDirty, writePins } = cache.stats();
       result.samples++;
       result.dirty += dirty;
       result.pinnedDirty += pinnedDirty;
+      result.writePins += writePins;
       for (let page = 0; page < 2 * task.pinned + UPDATED_PAGES; page++) {
         const { said, differs } = look(page);
         if (differs) result.truth++;

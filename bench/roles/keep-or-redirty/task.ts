@@ -75,6 +75,7 @@ export interface KeepSamplerResult {
   /** The gauges, as `stats()` has them. */
   dirty: number;
   pinnedDirty: number;
+  writePins: number;
   /** Pages whose bytes differ from the store's. */
   truth: number;
   /** Dirty pages that don't, and clean ones that do, write-pinned or not. */

@@ -60,6 +60,7 @@ interface GaugeFigures {
   /** What `stats()` says. */
   dirty: number;
   pinnedDirty: number;
+  writePins: number;
   /** Pages whose bytes differ from the file's. */
   truth: number;
   /** Dirty pages whose bytes are the file's, and clean ones whose bytes are not. */
@@ -82,6 +83,7 @@ const MODE_FIGURES = fields({
     samples: 'number',
     dirty: 'number',
     pinnedDirty: 'number',
+    writePins: 'number',
     truth: 'number',
     falseDirty: 'number',
     falseClean: 'number',
