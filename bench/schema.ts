@@ -8,8 +8,6 @@ import { KEEP_OR_REDIRTY_CELL, type KeepOrRedirtyCell } from './scenarios/keep-o
 import { STABLE, type StableResult } from './scenarios/stable/shape';
 import { fields, list, nullable, oneOf, problemsOf } from './shape';
 
-export type { Latency };
-
 export const REPORT_SCHEMA = 'pinfold-bench';
 export const REPORT_VERSION = 3;
 

@@ -242,7 +242,7 @@ describe('a run', () => {
 
   test('shows what keep and redirty cost, and that the gauge is compared with the truth', async () => {
     const directory = testDirectory();
-    const args = ['--scenario', 'keep-or-redirty', '--seconds', '3'];
+    const args = ['--scenario', 'keep-or-redirty', '--seconds', '5'];
     const { status, stdout, stderr } = await runBench(directory, ...args);
     expect(status, stdout + stderr).toBe(0);
     expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);

@@ -29,7 +29,7 @@ export interface Transfers {
   dropped: Words;
 }
 
-export interface Cell extends Attached, Window {
+interface Cell extends Attached, Window {
   /** Pinned at a time. */
   pinned: number;
   transfers: Transfers;
