@@ -23,8 +23,8 @@ const FIGURES: Figure[] = [
   {
     file: 'written.svg',
     title: 'Pages written a second, by whomever',
-    label: 'pages/s',
-    scale: 'linear',
+    label: 'pages/s, logarithmic',
+    scale: 'log',
     of: (mode) => mode.writtenPerSecond,
   },
   {
@@ -52,9 +52,9 @@ const FIGURES: Figure[] = [
   {
     file: 'writer.svg',
     title: 'Latency of updates, p99',
-    label: 'µs, logarithmic',
+    label: 'ms, logarithmic',
     scale: 'log',
-    of: ({ writer }) => writer.p99Us,
+    of: ({ writer }) => (writer.p99Us === null ? null : writer.p99Us / 1e3),
   },
 ];
 

@@ -21,7 +21,7 @@ export interface Charts {
 }
 
 const PANEL = { width: 210, height: 190, gap: 24 };
-const MARGIN = { left: 66, top: 58, right: 14, bottom: 74 };
+const MARGIN = { left: 74, top: 58, right: 14, bottom: 74 };
 const TICKS = 5;
 
 const STYLE = `

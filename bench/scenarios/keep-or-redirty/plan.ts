@@ -24,7 +24,7 @@ const GRIDS: Grid[] = [
 ];
 
 /** A run of a mode: starting and closing its cache, and threads that attach, ms. */
-const RUN_OVERHEAD_MS = 350;
+const RUN_OVERHEAD_MS = 430;
 const MODES = 3;
 const RUNS_MAX = 4;
 /** A run at least so long is split in two, so that modes alternate, ms. */
