@@ -28,8 +28,18 @@ export function keepOrRedirtyTables({ keepOrRedirty }: BenchReport): string {
 }
 
 export function keepOrRedirtyFigures(cells: KeepOrRedirtyCell[]): Figures[] {
-  return [writes(cells), fsyncs(cells), gauge(cells), writers(cells)];
+  const long = cells.filter(({ pinnedShare, holdMs }) => pinnedShare > 0 && holdMs >= LONG_HOLD_MS);
+  return [
+    writes(cells),
+    fsyncs(cells),
+    gauge(cells),
+    writers(cells),
+    ...(long.length > 0 ? [anew(long)] : []),
+  ];
 }
+
+/** Holds under which a device stores into a page more than once, ms. */
+const LONG_HOLD_MS = 20;
 
 const CELL: Column[] = [{ head: 'pinned' }, { head: 'hold ms' }];
 
@@ -91,10 +101,13 @@ function writes(cells: KeepOrRedirtyCell[]): Figures {
   };
 }
 
+/** Percent of what had been stored under live pins that the file had after an fsync. */
+function covered({ truth }: ModeFigures): number | null {
+  return truth.live === 0 ? null : (100 * truth.liveCovered) / truth.live;
+}
+
 function fsyncs(cells: KeepOrRedirtyCell[]): Figures {
   const p50 = (of: ModeFigures) => of.fsync.p50Us;
-  const covered = ({ truth }: ModeFigures) =>
-    truth.live === 0 ? null : (100 * truth.liveCovered) / truth.live;
   return {
     title: 'fsync',
     columns: [
@@ -195,6 +208,44 @@ function writers(cells: KeepOrRedirtyCell[]): Figures {
     ]),
     text: [
       'Updates of pages that nobody pins, from when each was due. "Throttles": batches of pages that a writer or pinner had to clean itself, dirty pages being over the limit.',
+    ],
+  };
+}
+
+function anew(cells: KeepOrRedirtyCell[]): Figures {
+  const three = ({ modes }: KeepOrRedirtyCell, text: (of: ModeFigures) => string) => [
+    text(modes.keep),
+    text(modes.redirty),
+    text(modes.redirtyAnew),
+  ];
+  return {
+    title: 'pins taken anew',
+    columns: [
+      ...CELL,
+      { head: 'pages/s' },
+      { head: 'redirty' },
+      { head: 'anew' },
+      { head: 'live %' },
+      { head: 'redirty' },
+      { head: 'anew' },
+      { head: 'vain/s' },
+      { head: 'redirty' },
+      { head: 'anew' },
+      { head: 'fsync p50 ms' },
+      { head: 'redirty' },
+      { head: 'anew' },
+      { head: 'pins anew/s' },
+    ],
+    rows: cells.map((cell) => [
+      ...cellOf(cell),
+      ...three(cell, (of) => rate(of.writtenPerSecond)),
+      ...three(cell, (of) => digits(covered(of))),
+      ...three(cell, (of) => rate(of.vainVisitsPerSecond)),
+      ...three(cell, (of) => ms(of.fsync.p50Us)),
+      rate(cell.modes.redirtyAnew.pinnedAnewPerSecond),
+    ]),
+    text: [
+      'Keep, redirty, and redirty with a device that pins a page anew, and drops the pin it has, each time before it stores again: what came before is then under the promise of fsync though the page stays pinned.',
     ],
   };
 }

@@ -19,6 +19,7 @@ function figures({ written = 100, falseClean = 0, lies = 0, lost = 0 }: Seen = {
     bytesPerSecond: written * 4096,
     transfersPerSecond: 10,
     idlePinsPerSecond: 3,
+    pinnedAnewPerSecond: 0,
     updatesPerSecond: 100,
     gauge: {
       samples: 20,
@@ -54,6 +55,7 @@ export function keepOrRedirtyCell(
       keep: figures(seen.keep),
       redirty: figures(seen.redirty),
       keepAgain: figures(seen.keepAgain),
+      redirtyAnew: figures(seen.redirtyAnew),
     },
   };
 }

@@ -59,7 +59,7 @@ class Pinner {
     this.#task = task;
     this.#file = file;
     this.#random = createRandom(task.seed);
-    this.result = { pins: 0, idle: 0, nextTransfer: task.firstTransfer };
+    this.result = { pins: 0, idle: 0, anew: 0, nextTransfer: task.firstTransfer };
     const cycleNs = Math.max(task.holdNs, CYCLE_NS);
     const start = (group: number) => Math.round((task.pinned * group) / GROUPS);
     this.#groups = Array.from({ length: GROUPS }, (_, group) => ({
@@ -113,11 +113,20 @@ class Pinner {
   #store(group: Group): void {
     for (const held of group.held) {
       if (held.idle) continue;
+      if (this.#task.anew && held.transfer > 0) this.#pinAnew(held);
       held.transfer = this.result.nextTransfer++;
       held.words.fill(held.transfer, 1);
       Atomics.store(held.words, 0, held.transfer);
       Atomics.store(this.#task.transfers.stored, held.page.index, held.transfer);
     }
+  }
+
+  /** The page has no moment without a pin, so its bytes stay where they are. */
+  #pinAnew(held: Held): void {
+    const anew = this.#file.pinSync(held.page.index, 'write');
+    this.#drop(held);
+    held.page = anew;
+    this.result.anew++;
   }
 
   #drop({ page, transfer, idle }: Held): void {

@@ -54,6 +54,8 @@ export interface KeepSyncerResult extends OpenLoopResult {
 
 export interface KeepPinnerTask extends Cell {
   holdNs: number;
+  /** Before it stores into a page again, the device pins it anew and drops the pin it has: what came before is then promised. */
+  anew: boolean;
   firstTransfer: number;
   seed: number;
 }
@@ -62,6 +64,8 @@ export interface KeepPinnerResult {
   /** Pins taken, and those of them under which nothing was stored. */
   pins: number;
   idle: number;
+  /** Pins taken anew, beyond those. */
+  anew: number;
   nextTransfer: number;
 }
 

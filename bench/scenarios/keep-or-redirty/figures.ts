@@ -13,6 +13,7 @@ const NONE = {
   updates: 0,
   transfers: 0,
   idlePins: 0,
+  pinnedAnew: 0,
   fsyncs: 0,
   fsyncPages: 0,
   fsyncBounced: 0,
@@ -51,6 +52,7 @@ export function figuresOf(
     bytesPerSecond: perSecond(sums.written) * PAGE_BYTES,
     transfersPerSecond: perSecond(sums.transfers),
     idlePinsPerSecond: perSecond(sums.idlePins),
+    pinnedAnewPerSecond: perSecond(sums.pinnedAnew),
     updatesPerSecond: perSecond(sums.updates),
     gauge: {
       samples: sums.samples,

@@ -58,36 +58,33 @@ export async function keepOrRedirty(run: Run, durationMs: number): Promise<void>
 /** One cell; undefined if a signal came before each mode had run. */
 async function measure(run: Run, crew: Crew, plan: CellPlan): Promise<KeepOrRedirtyCell | undefined> {
   const { pinnedShare, holdMs } = plan;
-  const sums = { keep: sumsOfNone(), redirty: sumsOfNone(), keepAgain: sumsOfNone() };
-  const writer = histograms();
-  const fsync = histograms();
+  const sums = ofEachMode(sumsOfNone);
+  const writer = ofEachMode(() => createHistogram());
+  const fsync = ofEachMode(() => createHistogram());
   const random = createRandom(run.nextSequence);
   for (let n = 0; n < plan.runs; n++) {
     for (const mode of shuffle([...MODES], random)) {
       if (isStopped(run.stop)) return undefined;
       const name = `${Math.round(pinnedShare * 100)}% pinned · hold ${holdMs} ms · ${mode}`;
       run.progress.begin(`keep-or-redirty · ${name} · run ${n + 1} of ${plan.runs}`);
-      const pinnedDirty = mode === 'redirty' ? 'redirty' : 'keep';
+      const pinnedDirty = mode.startsWith('redirty') ? 'redirty' : 'keep';
       await withCache({ ...CACHE, pinnedDirty }, (cache) =>
-        measureMode(run, crew, cache, plan, sums[mode], writer[mode], fsync[mode]),
+        measureMode(run, crew, cache, plan, mode, sums[mode], writer[mode], fsync[mode]),
       );
     }
   }
-  const figures = (mode: Mode) => figuresOf(sums[mode], writer[mode], fsync[mode]);
   return {
     pinnedShare,
     holdMs,
     pinnedPages: pinnedPagesOf(pinnedShare),
     runs: plan.runs,
-    modes: { keep: figures('keep'), redirty: figures('redirty'), keepAgain: figures('keepAgain') },
+    modes: ofEachMode((mode) => figuresOf(sums[mode], writer[mode], fsync[mode])),
   };
 }
 
-const histograms = (): Record<Mode, RecordableHistogram> => ({
-  keep: createHistogram(),
-  redirty: createHistogram(),
-  keepAgain: createHistogram(),
-});
+function ofEachMode<T>(make: (mode: Mode) => T): Record<Mode, T> {
+  return Object.fromEntries(MODES.map((mode) => [mode, make(mode)])) as Record<Mode, T>;
+}
 
 /** One run of one mode: four threads over a cache of its own. */
 async function measureMode(
@@ -95,6 +92,7 @@ async function measureMode(
   crew: Crew,
   cache: PageCache,
   { pinnedShare, holdMs, runMs }: CellPlan,
+  mode: Mode,
   sums: RunSums,
   writer: RecordableHistogram,
   fsync: RecordableHistogram,
@@ -114,21 +112,19 @@ async function measureMode(
   };
   const updates = { thread: 0, intervalNs: 1e9 / UPDATES_PER_SECOND, histogram: writer };
   const fsyncs = { thread: 0, intervalNs: 1e9 / FSYNCS_PER_SECOND, histogram: fsync };
+  const anew = mode === 'redirtyAnew';
+  const pins = { holdNs: holdMs * NS_PER_MS, firstTransfer: run.nextSequence, anew };
   const deadlineMs = LEAD_MS + runMs + GRACE_MS;
   const counted = counters(cache, startNs, runMs);
-  const [updated, pins, synced, sampled] = await together<
+  const [updated, held, synced, sampled] = await together<
     [OpenLoopResult, KeepPinnerResult, KeepSyncerResult, KeepSamplerResult]
   >(run, [
     crew.play('keepWriter', { ...cell, ...updates, seed }, deadlineMs),
-    crew.play(
-      'keepPinner',
-      { ...cell, holdNs: holdMs * NS_PER_MS, firstTransfer: run.nextSequence, seed },
-      deadlineMs,
-    ),
+    crew.play('keepPinner', { ...cell, ...pins, seed }, deadlineMs),
     crew.play('keepSyncer', { ...cell, ...fsyncs }, deadlineMs),
     crew.play('keepSampler', { ...cell, seed }, deadlineMs),
   ]);
-  run.nextSequence = pins.nextTransfer + 1;
+  run.nextSequence = held.nextTransfer + 1;
   const { skippedPinned, writtenPages, bounced, throttles } = await counted;
   sums.seconds += runMs / 1e3;
   sums.vainVisits += skippedPinned;
@@ -136,8 +132,9 @@ async function measureMode(
   sums.bounced += bounced;
   sums.throttles += throttles;
   sums.updates += updated.operations;
-  sums.transfers += pins.pins - pins.idle;
-  sums.idlePins += pins.idle;
+  sums.transfers += held.pins - held.idle;
+  sums.idlePins += held.idle;
+  sums.pinnedAnew += held.anew;
   sums.fsyncs += synced.operations;
   sums.fsyncPages += synced.pages;
   sums.fsyncBounced += synced.bounced;
@@ -185,7 +182,7 @@ export function keepOrRedirtyFailures(cells: KeepOrRedirtyCell[], interrupted: b
         failures.push(`fsync lied of ${truth.lies} of ${truth.checked} transfers that had ended: ${where}`);
       if (truth.lost > 0)
         failures.push(`${truth.lost} clean pages that nobody pinned differed from the file: ${where}`);
-      if (mode !== 'redirty' && gauge.falseClean > 0)
+      if (mode.startsWith('keep') && gauge.falseClean > 0)
         failures.push(`pinned pages that differed from the file were clean: ${where}`);
     }
   }

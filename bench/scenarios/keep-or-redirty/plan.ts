@@ -1,4 +1,5 @@
 // Which cells a run has time for.
+import { MODES } from './shape';
 
 export interface CellPlan {
   pinnedShare: number;
@@ -25,7 +26,6 @@ const GRIDS: Grid[] = [
 
 /** A run of a mode: starting and closing its cache, and threads that attach, ms. */
 const RUN_OVERHEAD_MS = 430;
-const MODES = 3;
 const RUNS_MAX = 4;
 /** A run at least so long is split in two, so that modes alternate, ms. */
 const RUN_WORTH_SPLITTING_MS = 2_400;
@@ -39,12 +39,12 @@ export function planCells(durationMs: number): CellPlan[] {
   for (const grid of GRIDS) {
     const cells = cellsOf(grid);
     const weights = cells.reduce((sum, { holdMs }) => sum + weightOf(holdMs), 0);
-    const unitMs = durationMs / weights / MODES - RUN_OVERHEAD_MS;
+    const unitMs = durationMs / weights / MODES.length - RUN_OVERHEAD_MS;
     if (unitMs < grid.runMinMs && grid !== GRIDS.at(-1)) continue;
     return cells.map(({ pinnedShare, holdMs }) => {
       const modeMs = Math.max(
         RUN_LEAST_MS,
-        (durationMs * weightOf(holdMs)) / weights / MODES - RUN_OVERHEAD_MS,
+        (durationMs * weightOf(holdMs)) / weights / MODES.length - RUN_OVERHEAD_MS,
       );
       const runLeastMs = Math.max(RUN_WORTH_SPLITTING_MS / 2, HOLDS_A_RUN * holdMs);
       const runs = Math.max(1, Math.min(RUNS_MAX, Math.floor(modeMs / runLeastMs)));

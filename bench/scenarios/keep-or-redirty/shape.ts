@@ -2,8 +2,11 @@
 import { LATENCY, type Latency } from '../../histogram';
 import { fields, nullable } from '../../shape';
 
-/** `keepAgain` is the same as `keep`, in other runs: how far identical arms drift apart (A/A control). */
-export const MODES = ['keep', 'redirty', 'keepAgain'] as const;
+/**
+ * `keepAgain` is the same as `keep`, in other runs: how far identical arms drift apart (A/A control). `redirtyAnew`: as `redirty`, with a
+ * device that pins a page anew, and drops the pin it had, before it stores into it again.
+ */
+export const MODES = ['keep', 'redirty', 'keepAgain', 'redirtyAnew'] as const;
 export type Mode = (typeof MODES)[number];
 
 /** One share of pinned pages at one hold, under both modes. */
@@ -30,6 +33,8 @@ export interface ModeFigures {
   /** Pins under which something was stored, which each make one page worth writing; and those under which nothing was. */
   transfersPerSecond: number;
   idlePinsPerSecond: number;
+  /** Pins taken anew on pages that stayed pinned. */
+  pinnedAnewPerSecond: number;
   updatesPerSecond: number;
   gauge: GaugeFigures;
   /** Of an update, from when it was due. */
@@ -78,6 +83,7 @@ const MODE_FIGURES = fields({
   bytesPerSecond: 'number',
   transfersPerSecond: 'number',
   idlePinsPerSecond: 'number',
+  pinnedAnewPerSecond: 'number',
   updatesPerSecond: 'number',
   gauge: fields({
     samples: 'number',
@@ -103,5 +109,10 @@ export const KEEP_OR_REDIRTY_CELL = fields({
   holdMs: 'number',
   pinnedPages: 'number',
   runs: 'number',
-  modes: fields({ keep: MODE_FIGURES, redirty: MODE_FIGURES, keepAgain: MODE_FIGURES }),
+  modes: fields({
+    keep: MODE_FIGURES,
+    redirty: MODE_FIGURES,
+    keepAgain: MODE_FIGURES,
+    redirtyAnew: MODE_FIGURES,
+  }),
 });
