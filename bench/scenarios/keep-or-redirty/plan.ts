@@ -27,8 +27,8 @@ const GRIDS: Grid[] = [
 /** A run of a mode: starting and closing its cache, and threads that attach, ms. */
 const RUN_OVERHEAD_MS = 430;
 const RUNS_MAX = 4;
-/** A run at least so long is split in two, so that modes alternate, ms. */
-const RUN_WORTH_SPLITTING_MS = 2_400;
+/** Time for two runs of this is split, so that modes alternate, ms. */
+const RUN_WORTH_MS = 1_200;
 const RUN_LEAST_MS = 250;
 /** A run sees so many of its holds at least. */
 const HOLDS_A_RUN = 2.5;
@@ -39,16 +39,13 @@ export function planCells(durationMs: number): CellPlan[] {
   for (const grid of GRIDS) {
     const cells = cellsOf(grid);
     const weights = cells.reduce((sum, { holdMs }) => sum + weightOf(holdMs), 0);
-    const unitMs = durationMs / weights / MODES.length - RUN_OVERHEAD_MS;
-    if (unitMs < grid.runMinMs && grid !== GRIDS.at(-1)) continue;
+    const unitMs = durationMs / weights / MODES.length;
+    if (unitMs - RUN_OVERHEAD_MS < grid.runMinMs && grid !== GRIDS.at(-1)) continue;
     return cells.map(({ pinnedShare, holdMs }) => {
-      const modeMs = Math.max(
-        RUN_LEAST_MS,
-        (durationMs * weightOf(holdMs)) / weights / MODES.length - RUN_OVERHEAD_MS,
-      );
-      const runLeastMs = Math.max(RUN_WORTH_SPLITTING_MS / 2, HOLDS_A_RUN * holdMs);
-      const runs = Math.max(1, Math.min(RUNS_MAX, Math.floor(modeMs / runLeastMs)));
-      return { pinnedShare, holdMs, runs, runMs: modeMs / runs - (runs > 1 ? RUN_OVERHEAD_MS : 0) };
+      const modeMs = unitMs * weightOf(holdMs);
+      const worthMs = Math.max(RUN_WORTH_MS, HOLDS_A_RUN * holdMs) + RUN_OVERHEAD_MS;
+      const runs = Math.max(1, Math.min(RUNS_MAX, Math.floor(modeMs / worthMs)));
+      return { pinnedShare, holdMs, runs, runMs: Math.max(RUN_LEAST_MS, modeMs / runs - RUN_OVERHEAD_MS) };
     });
   }
   return [];
