@@ -2,9 +2,9 @@
 //
 // Latencies are microseconds, other durations milliseconds. A figure that could not be had is null, never absent.
 
-import { MEMORY, type MemoryFigures } from './scenarios/memory/result';
 import { LATENCY, type Latency } from './histogram';
 import { KEEP_OR_REDIRTY_CELL, type KeepOrRedirtyCell } from './scenarios/keep-or-redirty/shape';
+import { MEMORY, type MemoryFigures } from './scenarios/memory/result';
 import { STABLE, type StableResult } from './scenarios/stable/shape';
 import { fields, list, nullable, oneOf, problemsOf } from './shape';
 
