@@ -8,6 +8,7 @@ import { closeDescriptors } from './descriptors';
 import { AsyncDriver } from './driver/async';
 import {
   checksumError,
+  directError,
   ioError,
   type PinfoldError,
   pinfoldError,
@@ -22,7 +23,7 @@ import * as L from './kernel/layout';
 import { pathOf } from './kernel/path';
 import { lifeError } from './life';
 import { declareDead, isAlive } from './liveness';
-import { checkPath, openRequest, openStatus } from './openRequest';
+import { checkPath, openFlag, openRequest, openStatus } from './openRequest';
 import {
   type CacheOptions,
   type CheckedOptions,
@@ -206,8 +207,9 @@ export class PageCache {
 
   /**
    * Opens a file: one and the same for all threads and spellings of its path. Throws ERR_PINFOLD_IO (no such file, no
-   * permission, a directory), ERR_PINFOLD_CONFLICT (open in another cache of this process, or with another `checksum`),
-   * ERR_PINFOLD_FILES, ERR_PINFOLD_CHECKSUM (the last page of a file with checksums does not tell where it ends).
+   * permission, a directory), ERR_PINFOLD_CONFLICT (open in another cache of this process, or with another `checksum` or
+   * `direct`), ERR_PINFOLD_FILES, ERR_PINFOLD_CHECKSUM (the last page of a file with checksums does not tell where it ends),
+   * ERR_PINFOLD_DIRECT (no direct I/O on this file).
    */
   async open(path: string, options?: OpenOptions): Promise<CachedFile> {
     this.#check();
@@ -240,13 +242,13 @@ export class PageCache {
         `'${path}' not opened: ${maxFiles} files are open, the most there may be (maxFiles)`,
       );
     }
-    if (errno === openStatus.otherChecksum) {
-      const other = options.checksum === 'none' ? "checksum 'crc32c'" : "checksum 'none'";
+    if (errno === openStatus.otherChoices) {
       throw pinfoldError(
         'ERR_PINFOLD_CONFLICT',
-        `'${path}' is open in this cache, or has pages that are not synced yet, with ${other}`,
+        `'${path}' is open in this cache, or has pages that are not synced yet, with ${differing(options, id)}`,
       );
     }
+    if (errno === openStatus.notDirect) throw directError(path, id);
     if (errno === openStatus.corrupt) {
       const why =
         'does not match its checksum, nor does another page: the file was not written with checksums and pages of this size';
@@ -426,6 +428,17 @@ function tooMuchMetadata({ memory, pageSize, maxFiles }: CheckedOptions, bytes: 
     `memory ${memory} with pageSize ${pageSize} and maxFiles ${maxFiles} takes ${bytes} bytes of metadata, ` +
       `more than there may be (${CONTROL_MAX}): take larger pages, or fewer files`,
   );
+}
+
+/** The choices with which a file is open, of those that are wanted otherwise. */
+function differing({ checksum, direct }: Required<OpenOptions>, choices: number): string {
+  const others: string[] = [];
+  const isChecksummed = (choices & openFlag.checksum) !== 0;
+  const isDirect = (choices & openFlag.direct) !== 0;
+  if (isChecksummed !== (checksum === 'crc32c'))
+    others.push(`checksum '${isChecksummed ? 'crc32c' : 'none'}'`);
+  if (isDirect !== direct) others.push(`direct: ${isDirect}`);
+  return others.join(' and ');
 }
 
 function* openFile(attachment: Attachment, path: Buffer, options: Required<OpenOptions>): Protocol<Answer> {

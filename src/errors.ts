@@ -19,6 +19,8 @@ export type PinfoldErrorCode =
   | 'ERR_PINFOLD_IO'
   /** What the store has of a page is not what was written there: `page` and `path` say where. No byte of it was returned. */
   | 'ERR_PINFOLD_CHECKSUM'
+  /** The file was to be opened with `direct`, and there is no direct I/O on it: `cause` and `path` say why and where. */
+  | 'ERR_PINFOLD_DIRECT'
   /** Every frame is pinned, or dirty and not writable: there is no room for another page. */
   | 'ERR_PINFOLD_FULL'
   /** This thread holds `maxPinsPerThread` pins. */
@@ -55,7 +57,7 @@ export type PinfoldErrorCode =
 /** What every error thrown or rejected by Pinfold has in common. */
 export interface PinfoldError extends Error {
   code: PinfoldErrorCode;
-  /** With ERR_PINFOLD_CHECKSUM: the index of the page, and the path of its file. */
+  /** With ERR_PINFOLD_CHECKSUM: the index of the page. With that and ERR_PINFOLD_DIRECT: the path of the file. */
   page?: number;
   path?: string;
 }
@@ -118,4 +120,16 @@ export function ioError(what: string, errno: number, syscall: string, path?: str
 export function checksumError(page: number, path: string, why: string): PinfoldError {
   const error = pinfoldError('ERR_PINFOLD_CHECKSUM', `page ${page} of '${path}' ${why}`);
   return Object.assign(error, { page, path });
+}
+
+/** A file can't be read and written past the system's cache. */
+export function directError(path: string, errno: number): PinfoldError {
+  const cause = systemError(errno, 'open', path);
+  const error = pinfoldError(
+    'ERR_PINFOLD_DIRECT',
+    `no direct I/O on '${path}': its file system, or this system, has none (${cause.code}). ` +
+      'Open it without `direct`, or keep it on a file system that has it, as ext4 and XFS do',
+    cause,
+  );
+  return Object.assign(error, { path });
 }

@@ -82,6 +82,8 @@ export class CachedFile {
   /** Bytes a page: 8 less than the cache's pages have, if the file has checksums. */
   readonly pageSize: number;
   readonly checksum: 'none' | 'crc32c';
+  /** Whether it is read and written past the system's cache. */
+  readonly direct: boolean;
   readonly #context: FileContext;
   readonly #attachment: Attachment;
   readonly #control: Control;
@@ -114,6 +116,7 @@ export class CachedFile {
     this.path = path;
     this.mode = options.mode;
     this.checksum = options.checksum;
+    this.direct = options.direct;
     const { checksummed, payload } = formatWith(this.#attachment.geometry, options.checksum === 'crc32c');
     this.pageSize = payload;
     this.#views = checksummed ? this.#bytes.payloads : this.#bytes.views;

@@ -12,14 +12,19 @@ import {
   serviceClass,
 } from './protocol/effects';
 
-export const openFlag = { write: 1, create: 2, checksum: 4 } as const;
+export const openFlag = { write: 1, create: 2, checksum: 4, direct: 8 } as const;
+
+/** The choices that all who have a file open at a time make alike. */
+export const COMMON_CHOICES = openFlag.checksum | openFlag.direct;
 
 /** What an answer's first word tells beside an errno, which is positive. */
 export const openStatus = {
-  /** The file is open, or has pages that must be kept, with the other choice of `checksum`. */
-  otherChecksum: -1,
+  /** The file is open, or has pages that must be kept, with the choices in the answer's second word. */
+  otherChoices: -1,
   /** The last page, whose index is the answer's second word, is not as it was written, nor is any other. */
   corrupt: -2,
+  /** There is no direct I/O on the file: the answer's second word is the errno. */
+  notDirect: -3,
 } as const;
 
 /** The path's bytes. Throws what no file system would take. */
@@ -57,6 +62,7 @@ export function* openRequest(pool: Pool, path: Buffer, options: Required<OpenOpt
   const flags =
     (options.mode === 'r+' ? openFlag.write : 0) |
     (options.create ? openFlag.create : 0) |
-    (options.checksum === 'crc32c' ? openFlag.checksum : 0);
+    (options.checksum === 'crc32c' ? openFlag.checksum : 0) |
+    (options.direct ? openFlag.direct : 0);
   return { service: serviceClass.files, kind: requestKind.open, file: 0, a: area, b: flags };
 }

@@ -7,6 +7,7 @@ import type { References } from '../kernel/references';
 import { lifeError } from '../life';
 import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
 import { throwFailure } from '../protocol/failure';
+import { NO_DIRECT } from '../store/direct';
 import type { Store } from '../store/store';
 
 /** The longest sleep between two looks around, in ms. A missed wake-up would cost this much, not for ever. */
@@ -64,12 +65,18 @@ export class SyncDriver {
       case 'ask':
         return this.run(effect.here());
       case 'read':
-        return this.#on(effect.file, L.FILE_FD_READ, (fd) =>
-          this.#store.read(fd, effect.bytes, effect.position),
+        return this.#on(
+          effect.file,
+          L.FILE_FD_READ,
+          (fd, direct) => this.#store.read(fd, effect.bytes, effect.position, direct),
+          L.FILE_FD_DIRECT_READ,
         );
       case 'write':
-        return this.#on(effect.file, L.FILE_FD_WRITE, (fd) =>
-          this.#store.write(fd, effect.bytes, effect.position),
+        return this.#on(
+          effect.file,
+          L.FILE_FD_WRITE,
+          (fd, direct) => this.#store.write(fd, effect.bytes, effect.position, direct),
+          L.FILE_FD_DIRECT_WRITE,
         );
       case 'flush':
         return this.#on(effect.file, L.FILE_FD_WRITE, (fd) => this.#store.flush(fd));
@@ -80,11 +87,20 @@ export class SyncDriver {
     }
   }
 
-  /** Does I/O on a file's descriptor, if that is still the file's. */
-  #on(file: FileId, field: number, work: (fd: number) => number): number {
+  /** Does I/O on a file's descriptor, and the one for direct I/O if it has that, as long as they are still the file's. */
+  #on(
+    file: FileId,
+    field: number,
+    work: (fd: number, direct: number) => number,
+    directField?: number,
+  ): number {
     const fd = this.#kernel.fileWord(file, field) - 1;
-    if (this.#guarded && !this.#isOf(fd, file)) return -constants.errno.EBADF;
-    return work(fd);
+    const direct = directField === undefined ? NO_DIRECT : this.#kernel.fileWord(file, directField) - 1;
+    if (this.#guarded) {
+      const known = this.#isOf(fd, file) && (direct === NO_DIRECT || this.#isOf(direct, file));
+      if (!known) return -constants.errno.EBADF;
+    }
+    return work(fd, direct);
   }
 
   #isOf(fd: number, file: FileId): boolean {

@@ -117,7 +117,13 @@ export interface Control {
   fileRetainForRequest(file: FileId): number;
   fileRelease(file: FileId, owner: OwnerId): number;
   fileOpen(file: FileId, devLo: number, devHi: number, inoLo: number, inoHi: number, flags: number): void;
-  fileSetDescriptors(file: FileId, read: number, write: number): void;
+  fileSetDescriptors(
+    file: FileId,
+    read: number,
+    write: number,
+    directRead: number,
+    directWrite: number,
+  ): void;
   fileRetire(file: FileId): number;
   fileClearFlag(file: FileId, flag: number): void;
   fileSetSize(file: FileId, lo: number, hi: number): void;

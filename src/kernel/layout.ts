@@ -226,6 +226,8 @@ export const ROW_STARTED = 1436;
 export const ROW_CUT_TAIL = 1440;
 /** Descriptor + 1 that the file worker has opened and that no file's row names yet; 0: none. */
 export const ROW_FD = 1444;
+/** The same of the file's descriptor for direct I/O. */
+export const ROW_FD_DIRECT = 1468;
 /** Pins: `frame * 4 + mode`; a free slot holds `~next free slot`. */
 export const ROW_PINS = 1472;
 /** Behind the pins: a bit per file to which this owner has a reference. */
@@ -306,6 +308,9 @@ export const RESULT_FLUSHES = 41104;
 export const ABANDONED = -1;
 /** Why the last flush failed; 0: its thread died, so nobody knows whether it did. */
 export const FILE_FLUSH_ERRNO = 41168;
+/** Descriptors + 1 for direct I/O, which only files opened with `direct` have: for reading, for writing. 0: none. */
+export const FILE_FD_DIRECT_READ = 41208;
+export const FILE_FD_DIRECT_WRITE = 41212;
 
 // -- Bitmaps. --------------------------------------------------------------------------------------------------------
 

@@ -4,17 +4,31 @@ import fs from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { constants } from 'node:os';
 import type { Attachment } from '../attachment';
-import { closeDescriptors } from '../descriptors';
+import { closeDescriptors, DESCRIPTORS } from '../descriptors';
 import { isChecksummed } from '../kernel/format';
 import { FILE_WORKER_ROWS } from '../kernel/geometry';
 import { type FileId, type FileIdentity, type FrameId, high, low } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { elders, isAlive } from '../liveness';
-import { openFlag, openStatus } from '../openRequest';
+import { COMMON_CHOICES, openFlag, openStatus } from '../openRequest';
 import { type Answer, serviceClass } from '../protocol/effects';
 import { statusOf } from '../protocol/failure';
+import { NO_DIRECT } from '../store/direct';
+import {
+  closeOpened,
+  directRefusal,
+  forget,
+  isDirectory,
+  journalOf,
+  type Opened,
+  type OpenedFile,
+  openDirect,
+  openPath,
+  type Stat,
+  statOf,
+} from './opening';
 import { awaitBell, isOpen, type Opener, serveAll } from './requests';
-import { storedEnd } from './storedEnd';
+import { type StoredEnd, storedEnd } from './storedEnd';
 
 /** How often the worker looks for files to close when nobody rings, in ms. */
 const LOOK_MS = 1000;
@@ -102,57 +116,67 @@ class Files implements Opener {
   open(area: number, flags: number): Answer {
     const path = this.#takePath(area);
     const writable = (flags & openFlag.write) !== 0;
-    const checksum = (flags & openFlag.checksum) !== 0;
-    let fd = -1;
+    const choices = flags & COMMON_CHOICES;
+    const journal = journalOf(this.#attachment, this.#kernel.owner);
+    const opened = { fd: -1, direct: NO_DIRECT, writable, created: false };
     let kept = false;
-    let leased: FileId | undefined;
     try {
-      const already = this.#openAlready(path, writable, checksum);
+      const already = this.#openAlready(path, writable, choices);
       if (already !== undefined) return [0, already, 0, 0];
-      const { words } = this.#kernel;
-      const opened = openPath(path, writable, (flags & openFlag.create) !== 0, words, this.#opening);
-      fd = opened.fd;
-      const { dev, ino, size, isFile } = statOf(fd);
-      if (!isFile) return [isDirectory(fd) ? constants.errno.EISDIR : constants.errno.EINVAL, 0, 0, 0];
-      const known = this.#find({ dev, ino });
-      if (known !== undefined && isChecksummed(this.#kernel, known) !== checksum) {
-        if (!this.#forget(known)) return [openStatus.otherChecksum, 0, 0, 0];
-      } else if (known !== undefined) {
+      Object.assign(opened, openPath(path, writable, (flags & openFlag.create) !== 0, journal));
+      const stat = statOf(opened.fd);
+      if (!stat.isFile)
+        return [isDirectory(opened.fd) ? constants.errno.EISDIR : constants.errno.EINVAL, 0, 0, 0];
+      const others = this.#refuseChoices(stat, choices);
+      if (others !== undefined) return [openStatus.otherChoices, others, 0, 0];
+      const known = this.#find(stat);
+      if (known !== undefined && this.#isEnough(known, writable)) {
         this.#kernel.control.fileRetainForRequest(known);
-        kept = this.#addDescriptor(known, fd, writable);
         return [0, known, 0, 0];
       }
-      const file = this.#freeRow();
-      if (file === undefined) return [constants.errno.ENFILE, 0, 0, 0];
-      if (!this.#lease(file, { dev, ino })) return [constants.errno.EBUSY, 0, 0, 0];
-      leased = file;
-      const end = checksum
-        ? storedEnd(this.#attachment, fd, Number(size))
-        : { size: Number(size), torn: false };
-      if (end === undefined) {
-        return [openStatus.corrupt, Math.ceil(Number(size) / this.#attachment.geometry.pageSize) - 1, 0, 0];
+      if (choices & openFlag.direct) {
+        const direct = openDirect(opened.fd, writable, journal, fs.constants.O_DIRECT);
+        if (direct < 0) return [openStatus.notDirect, -direct, 0, 0];
+        opened.direct = direct;
       }
-      this.#kernel.control.fileSetDescriptors(file, fd, writable ? fd : -1);
-      this.#kernel.setSize(file, end.size);
-      const rowFlags =
-        (opened.created ? L.FLAG_CREATED : 0) |
-        (checksum ? L.FLAG_CHECKSUM : 0) |
-        (end.torn ? L.FLAG_TORN : 0);
-      this.#kernel.control.fileOpen(file, low(dev), high(dev), low(ino), high(ino), rowFlags);
-      kept = true;
-      return [0, file, 0, 0];
+      const answer =
+        known === undefined ? this.#openNew(opened, stat, choices) : this.#addWriting(known, opened);
+      kept = answer[0] === 0;
+      return answer;
     } catch (error) {
       return [...statusOf(error), 0, 0];
     } finally {
-      this.#kernel.words[this.#opening] = 0;
-      if (fd >= 0 && !kept) fs.closeSync(fd);
-      if (leased !== undefined && !kept) this.#unlease(leased);
+      forget(journal);
+      if (!kept) closeOpened(opened);
     }
   }
 
-  /** Index of the word that holds the descriptor just opened, until a file's row has it: for a successor. */
-  get #opening(): number {
-    return (this.#kernel.rowAt(this.#kernel.owner) + L.ROW_FD) >> 2;
+  /** Gives the file just opened a row, if it can be had in the way that was chosen. */
+  #openNew(opened: OpenedFile, { dev, ino, size }: Stat, choices: number): Answer {
+    const attachment = this.#attachment;
+    const { fd, direct, writable, created } = opened;
+    const refused = direct === NO_DIRECT ? 0 : directRefusal(attachment, opened);
+    if (refused !== 0) return [openStatus.notDirect, refused, 0, 0];
+    const file = this.#freeRow();
+    if (file === undefined) return [constants.errno.ENFILE, 0, 0, 0];
+    if (!this.#lease(file, { dev, ino })) return [constants.errno.EBUSY, 0, 0, 0];
+    const checksum = (choices & openFlag.checksum) !== 0;
+    const stored = Number(size);
+    let end: StoredEnd | undefined;
+    try {
+      end = checksum ? storedEnd(attachment, opened, stored) : { size: stored, torn: false };
+    } finally {
+      if (end === undefined) this.#unlease(file);
+    }
+    if (end === undefined)
+      return [openStatus.corrupt, Math.ceil(stored / attachment.geometry.pageSize) - 1, 0, 0];
+    const { control } = this.#kernel;
+    control.fileSetDescriptors(file, fd, writable ? fd : -1, direct, writable ? direct : -1);
+    this.#kernel.setSize(file, end.size);
+    const flags =
+      (created ? L.FLAG_CREATED : 0) | (checksum ? L.FLAG_CHECKSUM : 0) | (end.torn ? L.FLAG_TORN : 0);
+    control.fileOpen(file, low(dev), high(dev), low(ino), high(ino), flags);
+    return [0, file, 0, 0];
   }
 
   /**
@@ -190,12 +214,12 @@ class Files implements Opener {
     const { serviceRows, files } = this.#attachment.geometry;
     const named = new Set<number>();
     for (let id = 0; id < files; id++) {
-      for (const field of [L.FILE_FD_READ, L.FILE_FD_WRITE]) named.add(kernel.fileWord(id as FileId, field));
+      for (const field of DESCRIPTORS) named.add(kernel.fileWord(id as FileId, field));
     }
     for (let row = serviceRows - FILE_WORKER_ROWS; row < serviceRows; row++) {
-      const opened = kernel.rowWord(row, L.ROW_FD);
-      kernel.words[(kernel.rowAt(row) + L.ROW_FD) >> 2] = 0;
-      if (opened > 0 && !named.has(opened)) fs.closeSync(opened - 1);
+      const opened = [L.ROW_FD, L.ROW_FD_DIRECT].map((field) => kernel.rowWord(row, field));
+      forget(journalOf(this.#attachment, row));
+      for (const fd of opened) if (fd > 0 && !named.has(fd)) fs.closeSync(fd - 1);
     }
   }
 
@@ -207,12 +231,26 @@ class Files implements Opener {
    * The file at the path if it is open in this cache as it is wanted, with one more reference. Without opening it again: a
    * descriptor that is only looked at stays behind if this thread is ended meanwhile.
    */
-  #openAlready(path: Buffer, writable: boolean, checksum: boolean): FileId | undefined {
+  #openAlready(path: Buffer, writable: boolean, choices: number): FileId | undefined {
     const stat = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
     const known = stat?.isFile() ? this.#find(stat) : undefined;
-    if (known === undefined || isChecksummed(this.#kernel, known) !== checksum) return undefined;
-    if (writable && this.#kernel.fileWord(known, L.FILE_FD_WRITE) === 0) return undefined;
+    if (known === undefined || this.#choicesOf(known) !== choices) return undefined;
+    if (!this.#isEnough(known, writable)) return undefined;
     return this.#kernel.control.fileRetainForRequest(known) === 1 ? known : undefined;
+  }
+
+  /** The choices that stand in the way of these, if the file is open with others; one that nobody needs is closed instead. */
+  #refuseChoices(identity: FileIdentity, choices: number): number | undefined {
+    const known = this.#find(identity);
+    if (known === undefined) return undefined;
+    const others = this.#choicesOf(known);
+    return others === choices || this.#forget(known) ? undefined : others;
+  }
+
+  /** How a file is open, of what all who have it open choose alike. */
+  #choicesOf(file: FileId): number {
+    const isDirect = this.#kernel.fileWord(file, L.FILE_FD_DIRECT_READ) !== 0;
+    return (isChecksummed(this.#kernel, file) ? openFlag.checksum : 0) | (isDirect ? openFlag.direct : 0);
   }
 
   #takePath(area: number): Buffer {
@@ -236,11 +274,19 @@ class Files implements Opener {
     return true;
   }
 
-  /** A file that was open for reading only gets a descriptor to write by; else the new descriptor is not needed. */
-  #addDescriptor(file: FileId, fd: number, writable: boolean): boolean {
-    if (!writable || this.#kernel.fileWord(file, L.FILE_FD_WRITE) !== 0) return false;
-    this.#kernel.control.fileSetDescriptors(file, this.#kernel.fileWord(file, L.FILE_FD_READ) - 1, fd);
-    return true;
+  /** Whether the file's descriptors are all that its next user needs. */
+  #isEnough(file: FileId, writable: boolean): boolean {
+    return !writable || this.#kernel.fileWord(file, L.FILE_FD_WRITE) !== 0;
+  }
+
+  /** A file that was open for reading only gets descriptors to write by. Its others stay: reads may be under way. */
+  #addWriting(file: FileId, { fd, direct }: Opened): Answer {
+    const { control } = this.#kernel;
+    control.fileRetainForRequest(file);
+    const read = this.#kernel.fileWord(file, L.FILE_FD_READ) - 1;
+    const directRead = this.#kernel.fileWord(file, L.FILE_FD_DIRECT_READ) - 1;
+    control.fileSetDescriptors(file, read, fd, directRead, direct);
+    return [0, file, 0, 0];
   }
 
   #freeRow(): FileId | undefined {
@@ -339,42 +385,3 @@ class Files implements Opener {
 }
 
 const nameOf = ({ dev, ino }: FileIdentity) => `${dev}-${ino}`;
-
-/** Opens the file and notes the descriptor in `words[at]` at once. */
-function openPath(
-  path: Buffer,
-  writable: boolean,
-  create: boolean,
-  words: Int32Array,
-  at: number,
-): { fd: number; created: boolean } {
-  const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = fs.constants;
-  // O_NONBLOCK: a FIFO must not hold the worker; regular files don't mind.
-  const flags = (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK;
-  const open = (how: number) => {
-    const fd = fs.openSync(path, how, 0o666);
-    words[at] = fd + 1; // a plain store: before a call the thread could be ended
-    return fd;
-  };
-  try {
-    return { fd: open(flags), created: false };
-  } catch (error) {
-    if (!create || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
-  try {
-    return { fd: open(flags | O_CREAT | O_EXCL), created: true };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  // Somebody was faster, or it is a symbolic link to nothing, which O_EXCL does not follow: then this creates its target.
-  return { fd: open(flags | O_CREAT), created: true };
-}
-
-function statOf(fd: number): { dev: bigint; ino: bigint; size: bigint; isFile: boolean } {
-  const stat = fs.fstatSync(fd, { bigint: true });
-  return { dev: stat.dev, ino: stat.ino, size: stat.size, isFile: stat.isFile() };
-}
-
-function isDirectory(fd: number): boolean {
-  return fs.fstatSync(fd).isDirectory();
-}

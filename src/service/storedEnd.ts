@@ -5,6 +5,7 @@ import type { Attachment } from '../attachment';
 import { systemError } from '../errors';
 import { formatWith } from '../kernel/format';
 import { stagingArea } from '../protocol/writeback';
+import type { Opened } from './opening';
 
 export interface StoredEnd {
   /** The size, as users count it; if the last page is torn, the most that it may be. */
@@ -22,16 +23,21 @@ type Kind = 'sealed' | 'hole' | 'torn' | 'foreign';
 const LOOKS_MAX = 4096;
 
 /** Where a file of `stored` bytes ends; undefined: it is none with checksums, or nothing of it is good. Throws an error of the system. */
-export function storedEnd(attachment: Attachment, fd: number, stored: number): StoredEnd | undefined {
+export function storedEnd(
+  attachment: Attachment,
+  { fd, direct }: Opened,
+  stored: number,
+): StoredEnd | undefined {
   const { geometry, kernel, sync } = attachment;
   const { payload } = formatWith(geometry, true);
   const last = Math.ceil(stored / geometry.pageSize) - 1;
   if (last < 0) return { size: 0, torn: false };
   const area = sync.run(stagingArea(attachment, 1));
   try {
-    const { kind, used } = lookAt(attachment, fd, area, last);
+    const look = (index: number) => lookAt(attachment, { fd, direct }, area, index);
+    const { kind, used } = look(last);
     if (used > 0) return { size: last * payload + used, torn: false };
-    const kinds = kindsBefore(last, (index) => lookAt(attachment, fd, area, index).kind);
+    const kinds = kindsBefore(last, (index) => look(index).kind);
     return isChecksummed(kind, kinds) ? { size: (last + 1) * payload, torn: true } : undefined;
   } finally {
     kernel.control.releaseStaging(area);
@@ -60,7 +66,7 @@ function isChecksummed(last: Kind, others: Iterable<Kind>): boolean {
 /** Reads a page into the staging area: what it is, and how many bytes of it are used, 0 if it is not good. */
 function lookAt(
   attachment: Attachment,
-  fd: number,
+  { fd, direct }: Opened,
   area: number,
   index: number,
 ): { kind: Kind; used: number } {
@@ -68,7 +74,7 @@ function lookAt(
   const { pageSize } = geometry;
   const { payload } = formatWith(geometry, true);
   const page = bytes.staging[area]!.subarray(0, pageSize);
-  const read = store.read(fd, page, index * pageSize);
+  const read = store.read(fd, page, index * pageSize, direct);
   if (read < 0) throw systemError(-read, 'read');
   if (read < pageSize) return { kind: 'torn', used: 0 }; // whatever is there: the rest is not zeros, it is missing
   const used = bytes.checkStaged(area, 0, index);

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { constants } from 'node:os';
 import { dirname } from 'node:path';
+import { goOnDirectly, NO_DIRECT, type TransferCall } from './direct';
 import type { Store } from './store';
 
 /** The negated errno of an error thrown by `fs`. */
@@ -14,6 +15,20 @@ export const INTERRUPTIONS_MAX = 100;
 
 const isInterrupted = (errno: number) =>
   errno === -constants.errno.EINTR || errno === -constants.errno.EAGAIN;
+
+/** Goes on with a transfer by the descriptors that there are. */
+function goOn(
+  call: TransferCall,
+  fd: number,
+  direct: number,
+  bytes: Uint8Array,
+  done: number,
+  position: number,
+): number {
+  return direct === NO_DIRECT
+    ? call(fd, bytes, done, bytes.length - done, position + done)
+    : goOnDirectly(call, fd, direct, bytes, done, position);
+}
 
 /**
  * Repeats a partial transfer until all is done, the file ends (0), or an error other than EINTR. One that is interrupted
@@ -36,7 +51,7 @@ function transfer(length: number, step: (done: number) => number): number {
   return done;
 }
 
-/** The system calls that the buffered store makes; a test puts failing ones in their place. */
+/** The system calls that the store makes; a test puts failing ones in their place. */
 export type FileCalls = Pick<
   typeof fs,
   'readSync' | 'writeSync' | 'fdatasyncSync' | 'ftruncateSync' | 'fstatSync'
@@ -50,18 +65,17 @@ function hasSize(calls: FileCalls, fd: number, size: number): boolean {
   }
 }
 
-/** The buffered store: plain pread, pwrite, fdatasync on descriptors of regular files. */
+/**
+ * The store of regular files: pread, pwrite, fdatasync on descriptors, through the system's cache or past it. Flushes and
+ * resizes go by the plain descriptor, whichever way the bytes went: they are the file's, not the descriptor's.
+ */
 export const fileStoreOver = (calls: FileCalls): Store => ({
-  read(fd, bytes, position) {
-    return transfer(bytes.length, (done) =>
-      calls.readSync(fd, bytes, done, bytes.length - done, position + done),
-    );
+  read(fd, bytes, position, direct = NO_DIRECT) {
+    return transfer(bytes.length, (done) => goOn(calls.readSync, fd, direct, bytes, done, position));
   },
 
-  write(fd, bytes, position) {
-    const n = transfer(bytes.length, (done) =>
-      calls.writeSync(fd, bytes, done, bytes.length - done, position + done),
-    );
+  write(fd, bytes, position, direct = NO_DIRECT) {
+    const n = transfer(bytes.length, (done) => goOn(calls.writeSync, fd, direct, bytes, done, position));
     // A write of nothing without an error is not in POSIX for regular files: it must not pass for success.
     return n >= 0 && n < bytes.length ? -constants.errno.EIO : n;
   },

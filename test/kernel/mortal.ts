@@ -214,6 +214,7 @@ export function attachMortal(
       const opened = new engine.CachedFile(handles, file, 'file', {
         mode: 'r+',
         create: false,
+        direct: false,
         checksum: 'none',
       });
       files.push(opened);

@@ -320,6 +320,17 @@ export const sections: Section[] = [
     steps: [store('FILE_REFS'), store('ROW_OPENING')],
   },
   {
+    name: 'fileSetDescriptors',
+    source: 'files.ts:fileSetDescriptors',
+    functions: ['fileSetDescriptors'],
+    steps: [
+      store('FILE_FD_READ'),
+      store('FILE_FD_WRITE'),
+      store('FILE_FD_DIRECT_READ'),
+      store('FILE_FD_DIRECT_WRITE'),
+    ],
+  },
+  {
     name: 'cutTry',
     source: 'files.ts:cutTry',
     functions: ['cutTry'],

@@ -84,10 +84,14 @@ export function fileOpen(file: i32, devLo: i32, devHi: i32, inoLo: i32, inoHi: i
   atomic.store<i32>(row, file + 1, L.ROW_OPENING);
 }
 
-export function fileSetDescriptors(file: i32, read: i32, write: i32): void {
+/** Names a file's descriptors, −1 for none: for plain I/O, for direct I/O. The file worker's alone, or its creator's at the end. */
+export function fileSetDescriptors(file: i32, read: i32, write: i32, directRead: i32, directWrite: i32): void {
   const at = fileAt(file);
+  // Section. All or none: a successor closes what no row names, and a row that is closed names none.
   atomic.store<i32>(at, read + 1, L.FILE_FD_READ);
   atomic.store<i32>(at, write + 1, L.FILE_FD_WRITE);
+  atomic.store<i32>(at, directRead + 1, L.FILE_FD_DIRECT_READ);
+  atomic.store<i32>(at, directWrite + 1, L.FILE_FD_DIRECT_WRITE);
 }
 
 /**

@@ -6,6 +6,7 @@ import { CachedFile } from '../../../src/file.ts';
 import type { FileId } from '../../../src/kernel/kernel.ts';
 import * as L from '../../../src/kernel/layout.ts';
 import { type StoredEnd, storedEnd } from '../../../src/service/storedEnd.ts';
+import { NO_DIRECT } from '../../../src/store/direct.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { built, Memory } from '../../kernel/pool.ts';
 import { PAGE, PAYLOAD } from './run.ts';
@@ -215,7 +216,7 @@ export class Mount {
     for (const pages of this.#pages) pages.fill(POISON); // what no fill has stored is seen
     const stored = this.#remains.size;
     if (!checksum) return { size: stored, torn: false };
-    const end = storedEnd(this.#attachment, 0, stored);
+    const end = storedEnd(this.#attachment, { fd: 0, direct: NO_DIRECT }, stored);
     if (!end?.torn) return end;
     if (this.#mistakes.tornEndRefused) return undefined;
     return this.#mistakes.tornEndDropped ? { size: end.size - PAYLOAD, torn: false } : end;
@@ -233,7 +234,12 @@ export class Mount {
     attachment.references.retain(id);
     const handles = { attachment, driver: undefined as never, rounds: new Map() };
     const context = { ...handles, isClosed: () => false, onClose: () => {} };
-    const options = { mode: 'r+', create: false, checksum: checksum ? 'crc32c' : 'none' } as const;
+    const options = {
+      mode: 'r+',
+      create: false,
+      direct: false,
+      checksum: checksum ? 'crc32c' : 'none',
+    } as const;
     return new CachedFile(context, id, 'file', options);
   }
 }

@@ -286,6 +286,7 @@ export class Thread {
     this.file = new CachedFile(handles, this.id, 'file', {
       mode: 'r+',
       create: false,
+      direct: false,
       checksum: run.setup.checksum ? 'crc32c' : 'none',
     });
   }

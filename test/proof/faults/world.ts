@@ -98,7 +98,7 @@ export class World {
     this.system.files.push({ disk, entryStable: true });
     this.models.push(model);
     const kernel = this.memory.thread().kernel;
-    kernel.control.fileSetDescriptors(id, id, id);
+    kernel.control.fileSetDescriptors(id, id, id, -1, -1);
     Atomics.sub(words, (kernel.fileAt(id) + L.FILE_REFS) >> 2, 1); // from here on each reference is a thread's
     kernel.control.detach();
   }
@@ -189,6 +189,7 @@ export class World {
     const opened = new this.#engine.CachedFile(context, file, `file ${id}`, {
       mode: 'r+',
       create: false,
+      direct: false,
       checksum: 'none',
     });
     const handle = { file: opened, id: file, thread, owed: false, open: true };

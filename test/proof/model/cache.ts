@@ -180,7 +180,7 @@ export class Cache {
       if (this.#memory.file(disk.length) !== n) throw new Error('files have other numbers');
     }
     this.#watcher = this.#attach(new Life(), []);
-    for (let n = 0; n < FILES; n++) this.kernel.control.fileSetDescriptors(n as FileId, n, n);
+    for (let n = 0; n < FILES; n++) this.kernel.control.fileSetDescriptors(n as FileId, n, n, -1, -1);
     this.threads = Array.from({ length: THREADS }, (_, n) => this.#newThread(`t${n}`));
     // From here on each reference is a thread's.
     for (let n = 0; n < FILES; n++) {

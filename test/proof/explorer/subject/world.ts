@@ -106,7 +106,12 @@ export class Me {
   open(): CachedFile {
     const context = { attachment: this.attachment, driver: undefined as never, rounds: new Map() };
     const handle = { ...context, isClosed: () => false, onClose: () => {} };
-    return new CachedFile(handle, this.#world.file, 'file', { mode: 'r+', create: false, checksum: 'none' });
+    return new CachedFile(handle, this.#world.file, 'file', {
+      mode: 'r+',
+      create: false,
+      direct: false,
+      checksum: 'none',
+    });
   }
 
   run<T>(protocol: Parameters<typeof this.attachment.sync.run<T>>[0]): T {
