@@ -8,7 +8,7 @@ export default defineConfig({
   resolve: { alias: { pinfold: dist('index.js'), '#harness': dist('harness.js') } },
   test: {
     include: ['test/**/*.test.ts'],
-    setupFiles: ['scripts/coverage-setup.ts'],
+    setupFiles: ['scripts/coverage-setup.ts', 'test/support/direct-setup.ts'],
     pool: 'forks', // tests start worker threads of their own
     maxWorkers: 2,
     testTimeout: 30_000,

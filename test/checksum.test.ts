@@ -9,7 +9,7 @@ import { createHarness, type HarnessCache } from '#harness';
 import { type OpenedFile, SMALL, startCache } from './support/cache.ts';
 import { contentOf, PAGE, PAYLOAD, sealed, tamper, writeSealed } from './support/checksum.ts';
 import { patternAt, testDirectory } from './support/directory.ts';
-import { refusal } from './support/refusal.ts';
+import { ioRefusal, refusal } from './support/refusal.ts';
 import { inThread, sharedFlags } from './support/thread.ts';
 import { until } from './support/until.ts';
 import { violationsWhenQuiet } from './threads/invariants.ts';
@@ -839,4 +839,13 @@ describe('a store that fails', () => {
     fail({ call: 'read', errno: 0, times: 2 });
     expect(file.viewSync(0, (bytes) => bytes[9])).toBe(patternAt(9));
   });
+});
+
+test('a file whose end cannot be read can be opened once it can', async () => {
+  const { cache, fail, heal } = await startCache({ ...SMALL, maxFiles: 1 });
+  const path = sealedFile(3 * PAYLOAD);
+  fail({ call: 'read', errno: constants.errno.EIO });
+  for (let n = 0; n < 2; n++) await expect(cache.open(path, CRC)).rejects.toThrow(ioRefusal('EIO', path));
+  heal();
+  expect(shown(await cache.open(path, CRC)).equals(pattern(0, 3 * PAYLOAD))).toBe(true);
 });

@@ -6,6 +6,8 @@ import { root } from './root.ts';
 
 const dist = (file: string) => pathToFileURL(`${root}dist/${file}`).href;
 
+const directly = pathToFileURL(`${root}test/support/directly.mjs`).href;
+
 const LIMIT_MS = 20_000;
 
 /** The worker's program: `body` is put in as source, so it can use nothing but its two arguments. */
@@ -13,6 +15,7 @@ const program = (body: string) => `
   const { parentPort, workerData } = require('node:worker_threads');
   (async () => {
     const { attachHarness } = await import(workerData.harness);
+    (await import(workerData.directly)).openAsTest();
     const cache = attachHarness(workerData.handle);
     const value = await (${body})(cache, workerData.arg);
     if (workerData.detach) cache.detach();
@@ -30,7 +33,7 @@ export async function inThread<A, R>(
   body: (cache: PageCache, arg: A) => R | Promise<R>,
   { detach = true }: { detach?: boolean } = {},
 ): Promise<R> {
-  const workerData = { harness: dist('harness.js'), handle, arg, detach };
+  const workerData = { harness: dist('harness.js'), directly, handle, arg, detach };
   const worker = new Worker(program(body.toString()), { eval: true, workerData });
   return await new Promise<R>((resolve, reject) => {
     let answer: { value?: R; code?: string; message?: string } | undefined;

@@ -3,6 +3,9 @@
 import fs from 'node:fs';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { attachHarness, engineOf, fsyncSyncWith, layout } from '#harness';
+import { openAsTest } from '../support/directly.mjs';
+
+openAsTest();
 
 const { handle, path } = workerData;
 const shared = new Int32Array(workerData.shared);

@@ -1,6 +1,9 @@
 // A thread that gets its handle by workerData or by a message, and ends in the way that it is told.
 import { parentPort, workerData } from 'node:worker_threads';
 import { attachHarness } from '#harness';
+import { openAsTest } from '../support/directly.mjs';
+
+openAsTest();
 
 const { path, page, value, end } = workerData;
 const handle = workerData.handle ?? (await new Promise((resolve) => parentPort.once('message', resolve)));

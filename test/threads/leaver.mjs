@@ -1,6 +1,9 @@
 // A thread that ends with requests under way.
 import { workerData } from 'node:worker_threads';
 import { attachHarness } from '#harness';
+import { openAsTest } from '../support/directly.mjs';
+
+openAsTest();
 
 const { handle, path, value, end } = workerData;
 const cache = attachHarness(handle);

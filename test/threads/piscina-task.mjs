@@ -1,6 +1,9 @@
 // A piscina task that uses a cache by its handle.
 import { threadId } from 'node:worker_threads';
 import { attachHarness } from '#harness';
+import { openAsTest } from '../support/directly.mjs';
+
+openAsTest();
 
 export default async function task({ handle, path, page, value, form, during, shared }) {
   const cache = attachHarness(handle);

@@ -195,6 +195,32 @@ test.concurrent('the file worker dies and main sleeps: no other thread replaces 
   await settled(here);
 });
 
+// It was ended before the row of a file had got what it had opened: which it may have got all the same, just before.
+test.concurrent.for(['ROW_FD', 'ROW_FD_DIRECT'] as const)(
+  'what the dead file worker had opened, by %s, is closed by its successor if no file has it',
+  async (word, context) => {
+    const here = await scene(context);
+    const { cache, file, path } = here;
+    const { attachment, id } = engineOf(file);
+    const { kernel } = attachment;
+    const note = (fd: number) => {
+      const row = [...kernel.owners()].find((owner) => kernel.rowWord(owner, L.ROW_KIND) === L.KIND_FILES)!;
+      kernel.words[(kernel.rowAt(row) + L[word]) >> 2] = fd + 1;
+    };
+    const other = `${path}-other`;
+    fs.writeFileSync(other, '');
+    note(fs.openSync(other, 'r'));
+    await (await serviceOf(here, 'files')).terminate();
+    cache.openSync(`${path}-1`, { create: true }).closeSync(); // by the successor
+    expect(descriptorsOn(other)).toBe(0);
+    note(kernel.fileWord(id, L.FILE_FD_READ) - 1);
+    await (await serviceOf(here, 'files')).terminate();
+    cache.openSync(`${path}-2`, { create: true }).closeSync();
+    expect(descriptorsOn(path)).toBe(1);
+    await settled(here);
+  },
+);
+
 /** Commits of its own pages until it is told to stop: how many of them were not in the file, and how many there were. */
 const commits = (agent: Agent, first: number, form: 'sync' | 'async') =>
   agent.run(

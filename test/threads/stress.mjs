@@ -5,6 +5,9 @@
 import fs from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { attachHarness } from '#harness';
+import { openAsTest } from '../support/directly.mjs';
+
+openAsTest();
 
 const { handle, paths, pages, thread, threads, lanes, ms, seed, faults } = workerData;
 const SLOT = 64;

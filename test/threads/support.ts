@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { CachedFile, CacheOptions, PageCache } from 'pinfold';
 import { createHarness, type engineOf, type fsyncSyncWith, type HarnessCache, type layout } from '#harness';
+import { flagsOn } from '../support/direct.ts';
 
 const WAIT_MS = 20_000;
 /** Words that a test's threads share. */
@@ -214,17 +215,11 @@ export class World {
   }
 }
 
-/** How many descriptors of this process are open on the file. */
+/** How many descriptors this process has open on the file. With `direct`: of the kind of which it has more. */
 export function descriptorsOn(path: string): number {
-  let count = 0;
-  for (const fd of fs.readdirSync('/proc/self/fd')) {
-    try {
-      if (fs.readlinkSync(`/proc/self/fd/${fd}`) === path) count++;
-    } catch {
-      // closed since the listing: the listing's own, say
-    }
-  }
-  return count;
+  const flags = flagsOn(path);
+  const direct = flags.filter((flag) => flag & fs.constants.O_DIRECT).length;
+  return Math.max(direct, flags.length - direct);
 }
 
 /** What is in the file itself, past the cache. */

@@ -5,6 +5,9 @@
 import fs from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { attachHarness } from '#harness';
+import { openAsTest } from '../support/directly.mjs';
+
+openAsTest();
 
 const { handle, path, pages, thread, writers, device, shared, ms, seed } = workerData;
 const PAGE = 4096;

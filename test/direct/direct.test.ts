@@ -5,15 +5,16 @@ import { join } from 'node:path';
 import type { CachedFile, OpenOptions, PageCache } from 'pinfold';
 import { describe, expect, type TestContext, test } from 'vitest';
 import { engineOf, layout as L } from '#harness';
-import { SyncDriver } from '../src/driver/sync.ts';
-import { openDirect } from '../src/service/opening.ts';
-import type { Store } from '../src/store/store.ts';
-import { SMALL, startCache, startWithFile } from './support/cache.ts';
-import { contentOf } from './support/checksum.ts';
-import { directObstacle, fincoreObstacle, flagsOn, pagesInSystemCache } from './support/direct.ts';
-import { bytesInFile, fileOf, patternAt, testDirectory } from './support/directory.ts';
-import { ioRefusal, refusal } from './support/refusal.ts';
-import { until } from './support/until.ts';
+import { SyncDriver } from '../../src/driver/sync.ts';
+import { openDirect } from '../../src/service/opening.ts';
+import { type FileCalls, fileStoreOver } from '../../src/store/file.ts';
+import type { Store } from '../../src/store/store.ts';
+import { SMALL, startCache, startWithFile } from '../support/cache.ts';
+import { contentOf } from '../support/checksum.ts';
+import { directObstacle, fincoreObstacle, flagsOn, pagesInSystemCache } from '../support/direct.ts';
+import { bytesInFile, fileOf, patternAt, testDirectory } from '../support/directory.ts';
+import { ioRefusal, refusal } from '../support/refusal.ts';
+import { until } from '../support/until.ts';
 
 const PAGE = 4096;
 const DIRECT: OpenOptions = { direct: true };
@@ -131,6 +132,11 @@ describe.each(ways)('%s with direct', (_name, open) => {
   });
 });
 
+/** A protocol of one effect. */
+function* performing(effect: object): Generator<object, number, number> {
+  return yield effect;
+}
+
 test('a system without O_DIRECT is told of like a file system without', () => {
   const journal = { words: new Int32Array(2), fd: 0, direct: 1 };
   expect(openDirect(0, false, journal, undefined)).toBe(-EOPNOTSUPP);
@@ -183,6 +189,7 @@ describe('descriptors', () => {
       plain: kernel.fileWord(id, L.FILE_FD_WRITE) - 1,
       direct: kernel.fileWord(id, L.FILE_FD_DIRECT_WRITE) - 1,
     };
+    const plainOnly = (fd: number) => (fd === numbers.plain ? 0 : -EIO);
     for (const lost of ['plain', 'direct', undefined] as const) {
       let calls = 0;
       const store = {
@@ -194,13 +201,17 @@ describe('descriptors', () => {
           return length;
         },
       } as unknown as Store;
+      Object.assign(store, { flush: plainOnly, resize: plainOnly });
       const driver = new SyncDriver(kernel as never, references as never, store, true, () => {});
       const staged = bytes.staging[0]!.subarray(0, PAGE);
-      const write = (function* (): Generator<never, number, number> {
-        return yield { kind: 'write', file: id, bytes: staged, position: 0 } as never;
-      })();
-      expect(driver.run(write as never)).toBe(lost === undefined ? PAGE : -EBADF);
+      const run = (effect: object) => driver.run(performing(effect) as never);
+      const written = run({ kind: 'write', file: id, bytes: staged, position: 0 });
+      expect(written).toBe(lost === undefined ? PAGE : -EBADF);
       expect(calls).toBe(lost === undefined ? 1 : 0);
+      // What is the file's, not the descriptor's, goes by the plain one.
+      const expected = lost === 'plain' ? -EBADF : 0;
+      expect(run({ kind: 'flush', file: id })).toBe(expected);
+      expect(run({ kind: 'resize', file: id, size: 9 })).toBe(expected);
     }
   });
 });
@@ -299,6 +310,51 @@ describe('the end of a file', () => {
 });
 
 describe('calls that do less than they were asked to', () => {
+  const [plain, direct] = [3, 4];
+
+  test.each([
+    [
+      'a short one',
+      5000,
+      [
+        [direct, 0, 3 * PAGE],
+        [plain, 5000, 3192],
+        [direct, 8192, PAGE],
+        [plain, 3 * PAGE, 9],
+      ],
+    ],
+    [
+      'one that ends with a block',
+      PAGE,
+      [
+        [direct, 0, 3 * PAGE],
+        [direct, PAGE, 2 * PAGE],
+        [plain, 3 * PAGE, 9],
+      ],
+    ],
+    [
+      'a whole one',
+      3 * PAGE,
+      [
+        [direct, 0, 3 * PAGE],
+        [plain, 3 * PAGE, 9],
+      ],
+    ],
+  ])('after %s the next goes to the end of the block by the plain descriptor', (_name, first, expected) => {
+    for (const kind of ['read', 'write'] as const) {
+      const seen: number[][] = [];
+      const call = (fd: number, _bytes: Uint8Array, offset: number, length: number, position: number) => {
+        expect(position).toBe(8 * PAGE + offset);
+        seen.push([fd, offset, length]);
+        return seen.length === 1 ? first : length;
+      };
+      const store = fileStoreOver({ readSync: call, writeSync: call } as unknown as FileCalls);
+      const bytes = new Uint8Array(3 * PAGE + 9);
+      expect(store[kind](plain, bytes, 8 * PAGE, direct)).toBe(bytes.length);
+      expect(seen).toEqual(expected);
+    }
+  });
+
   test('go on from where they left off, at whatever byte', async (context) => {
     needsDirect(context);
     const { file, path, cache, fail, struck } = await startWithFile(0, { memory: 1 << 20 }, DIRECT);

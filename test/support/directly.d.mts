@@ -1,0 +1,2 @@
+export function openDirectly(): void;
+export function openAsTest(): void;
