@@ -7,6 +7,7 @@ import type { Control, FileId, FrameId, PageBytes, PinSlot } from './kernel/kern
 import * as L from './kernel/layout';
 import { lifeError } from './life';
 import {
+  type Access,
   type CheckedRange,
   checkFsyncOptions,
   checkUpdateRange,
@@ -18,7 +19,7 @@ import {
 import { Page, type PageSource } from './page';
 import { type CopyPart, copyWhole } from './protocol/copy';
 import { Patience, type Protocol, serviceClass } from './protocol/effects';
-import { acquire, bringIn, bringInMissed, pinError, waitForClaim } from './protocol/fill';
+import { acquire, bringIn, pinError, waitForClaim } from './protocol/fill';
 import {
   fsyncByService,
   fsyncRound,
@@ -27,6 +28,8 @@ import {
   type PinnedPages,
   waitForWritePins,
 } from './protocol/fsync';
+import { type Posted, Readahead } from './protocol/readahead';
+import { bringInRun, longestRun, type Run } from './protocol/run';
 import { isPressed, pagesBetweenLooks, throttle } from './protocol/throttle';
 import { truncateByService } from './protocol/truncate';
 import {
@@ -57,6 +60,8 @@ export interface FileContext {
   readonly driver: AsyncDriver;
   /** Rounds that this thread has asked for and nobody has closed yet, by file: later callers join them. */
   readonly rounds: Map<FileId, { ticket: number; outcome: Promise<Outcome> }>;
+  /** The readahead that this thread has under way. */
+  readonly posted: Posted;
   readonly isClosed: () => boolean;
   readonly onClose: (file: CachedFile) => void;
 }
@@ -69,8 +74,8 @@ const VIEW_TRIES = 8;
 const PAGES_MAX = 2 ** 32;
 /** If nobody has looked for the dead for so long, a call that is slow anyway does, in ms. */
 const LOOK_MS = 1000;
-/** Fills that one prefetch has under way at a time. */
-const PREFETCH_WIDTH = 8;
+/** Runs that one prefetch has under way at a time: one is asked for while another is read. */
+const PREFETCH_WIDTH = 2;
 /** What a write's update comes to if a truncate under way had made the size final that it wanted to raise. */
 const REFUSED = -1;
 
@@ -84,6 +89,7 @@ export class CachedFile {
   readonly checksum: 'none' | 'crc32c';
   /** Whether it is read and written past the system's cache. */
   readonly direct: boolean;
+  readonly access: Access;
   readonly #context: FileContext;
   readonly #attachment: Attachment;
   readonly #control: Control;
@@ -93,6 +99,9 @@ export class CachedFile {
   /** Where pins of this file find their bytes. */
   readonly #source: PageSource;
   readonly #id: FileId;
+  readonly #ahead: Readahead;
+  /** The page whose use asks for the next ones ahead of need; -1: none. A copy of `#ahead`'s: hits look here. */
+  #trigger = -1;
   #closed = false;
   /** Errors from outside of rounds that this handle has told of. */
   #errorsSeen: number;
@@ -117,6 +126,8 @@ export class CachedFile {
     this.mode = options.mode;
     this.checksum = options.checksum;
     this.direct = options.direct;
+    this.access = options.access;
+    this.#ahead = new Readahead(context.attachment, id, context.posted, options.access);
     const { checksummed, payload } = formatWith(this.#attachment.geometry, options.checksum === 'crc32c');
     this.pageSize = payload;
     this.#views = checksummed ? this.#bytes.payloads : this.#bytes.views;
@@ -147,6 +158,7 @@ export class CachedFile {
    */
   viewSync<T, A = undefined>(index: number, fn: (bytes: Uint8Array, arg: A) => T, arg?: A): T {
     if (this.#closed || !isPageIndex(index)) throw this.#refusal(index);
+    if (index === this.#trigger) this.#reached();
     const control = this.#control;
     const frame = control.viewOpen(this.#id, index | 0);
     if (frame >= 0) {
@@ -185,7 +197,7 @@ export class CachedFile {
       if (isThenable(result)) throw notSynchronous('view');
       return result;
     }
-    const slot = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, 'read'));
+    const slot = this.#attachment.sync.run(this.#acquire(index, 'read'));
     return this.#viewPinned(slot, fn, arg);
   }
 
@@ -197,7 +209,7 @@ export class CachedFile {
       const slot = this.#attachment.kernel.control.pin(this.#id, index | 0);
       if (slot >= 0) return this.#viewHeld(slot, index, fn, arg as A);
     }
-    const slot = await this.#run(acquire(this.#attachment, this.#id, index, 'read'));
+    const slot = await this.#run(this.#acquire(index, 'read'));
     return this.#viewHeld(slot, index, fn, arg as A);
   }
 
@@ -242,11 +254,12 @@ export class CachedFile {
     return this.checksum === 'none' ? this.#bytes.of(frame) : this.#bytes.payload(frame, this.pageSize);
   }
 
-  #viewMissed(index: number, status: number): void {
+  /** What a view or a read does about a page that it can't look at; `pages`: how many it needs, from this one on. */
+  #viewMissed(index: number, status: number, pages = 1): void {
     const { kernel, sync } = this.#attachment;
     const frame = kernel.out(0) as FrameId; // before any other call: each has results of its own
     this.#checkIndex(index);
-    if (status === L.MISS) sync.run(bringInMissed(this.#attachment, this.#id, index));
+    if (status === L.MISS) sync.run(this.#missed(index, pages));
     else if (status === L.BUSY) {
       if (kernel.control.updates(frame) === 1) throw reentrant('view', index);
       sync.run(waitForClaim(this.#attachment, frame));
@@ -264,7 +277,7 @@ export class CachedFile {
     if (mode === 'write' && ++this.#sinceLook >= this.#lookEvery) this.#paceSync();
     const slot = this.#pinHit(index, mode);
     if (slot !== undefined) return new Page(this.#source, slot, index, mode);
-    const acquired = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, mode));
+    const acquired = this.#attachment.sync.run(this.#acquire(index, mode));
     return new Page(this.#source, acquired, index, mode);
   }
 
@@ -273,7 +286,7 @@ export class CachedFile {
     if (mode === 'write' && ++this.#sinceLook >= this.#lookEvery) await this.#pace();
     const hit = this.#pinHit(index, mode);
     if (hit !== undefined) return new Page(this.#source, hit, index, mode);
-    const slot = await this.#run(acquire(this.#attachment, this.#id, index, mode));
+    const slot = await this.#run(this.#acquire(index, mode));
     return new Page(this.#source, slot, index, mode);
   }
 
@@ -289,6 +302,7 @@ export class CachedFile {
     this.#check();
     if (mode !== 'read') this.#checkWriteMode(mode);
     if (!isPageIndex(index)) throw this.#badIndex(index);
+    if (index === this.#trigger) this.#reached();
     const control = this.#control;
     const slot = control.pin(this.#id, index | 0);
     if (slot >= 0) {
@@ -333,7 +347,8 @@ export class CachedFile {
       // Under a pin, so that nothing of it can miss or wait in place.
       let slot: PinSlot;
       try {
-        slot = await this.#run(acquire(this.#attachment, this.#id, index, 'read'));
+        if (index === this.#trigger) this.#reached();
+        slot = await this.#run(this.#acquire(index, 'read', this.#pagesOf(position + done, length - done)));
       } catch (error) {
         if (isRangeError(error)) return done;
         throw error;
@@ -366,12 +381,13 @@ export class CachedFile {
     const index = Math.floor(position / this.pageSize);
     const from = position - index * this.pageSize;
     const n = Math.min(this.pageSize - from, length - done);
+    if (index === this.#trigger) this.#reached();
     const control = this.#control;
     for (let tries = 0; tries < VIEW_TRIES; tries++) {
       const frame = control.viewOpen(this.#id, index | 0);
       if (frame < 0) {
         try {
-          this.#viewMissed(index, frame);
+          this.#viewMissed(index, frame, this.#pagesOf(position, length - done));
         } catch (error) {
           if (isRangeError(error)) return 0;
           throw error;
@@ -381,7 +397,7 @@ export class CachedFile {
       copyOut(this.#bytes.of(frame), from, target, done, n);
       if (control.viewClose() === 1) return this.#within(position, n);
     }
-    const slot = this.#attachment.sync.run(acquire(this.#attachment, this.#id, index, 'read'));
+    const slot = this.#attachment.sync.run(this.#acquire(index, 'read'));
     copyOut(this.#copyPinned(slot), from, target, done, n);
     return this.#within(position, n);
   }
@@ -791,12 +807,36 @@ export class CachedFile {
     }
   }
 
+  // -- ahead of need -------------------------------------------------------------------------------------------------
+
+  #acquire(index: number, mode: 'read' | 'write', pages = 1): Protocol<PinSlot> {
+    return acquire(this.#attachment, this.#id, index, mode, false, () => this.#missed(index, pages));
+  }
+
+  *#missed(index: number, pages: number): Protocol<void> {
+    try {
+      yield* this.#ahead.missed(index, pages);
+    } finally {
+      this.#trigger = this.#ahead.trigger;
+    }
+  }
+
+  #reached(): void {
+    this.#ahead.reached();
+    this.#trigger = this.#ahead.trigger;
+  }
+
+  /** How many pages `length` bytes at `position` are on. */
+  #pagesOf(position: number, length: number): number {
+    return Math.ceil((position + length) / this.pageSize) - Math.floor(position / this.pageSize);
+  }
+
   /** Brings pages into the cache: those of `count` from `index` on that the file has. */
   async prefetch(index: number, count: number): Promise<void> {
-    const pages = this.#absent(index, count);
+    const runs = this.#absent(index, count);
     const work = async () => {
-      for (let page = pages.next(); !page.done; page = pages.next()) {
-        await this.#run(bringIn(this.#attachment, this.#id, page.value));
+      for (let run = runs.next(); !run.done; run = runs.next()) {
+        await this.#run(bringInAll(this.#attachment, this.#id, run.value));
       }
     };
     await Promise.all(Array.from({ length: PREFETCH_WIDTH }, work));
@@ -804,12 +844,13 @@ export class CachedFile {
 
   /** As `prefetch`, in place. */
   prefetchSync(index: number, count: number): void {
-    for (const page of this.#absent(index, count)) {
-      this.#attachment.sync.run(bringIn(this.#attachment, this.#id, page));
+    for (const run of this.#absent(index, count)) {
+      this.#attachment.sync.run(bringInAll(this.#attachment, this.#id, run));
     }
   }
 
-  *#absent(index: number, count: number): Generator<number, undefined> {
+  /** Runs of those pages that are not in the cache when their turn comes. */
+  *#absent(index: number, count: number): Generator<Run, undefined> {
     this.#check();
     if (!isPageIndex(index)) throw this.#badIndex(index);
     if (!Number.isSafeInteger(count) || count < 0) {
@@ -817,7 +858,15 @@ export class CachedFile {
     }
     const { control } = this.#attachment.kernel;
     const end = Math.min(index + count, Math.ceil(this.size / this.pageSize));
-    for (let page = index; page < end; page++) if (control.lookup(this.#id, page | 0) < 0) yield page;
+    const isAbsent = (page: number) => page < end && control.lookup(this.#id, page | 0) < 0;
+    const longest = longestRun(this.#attachment, 1);
+    const once = this.access === 'once';
+    for (let first = index; first < end; ) {
+      let pages = 0;
+      while (pages < longest && isAbsent(first + pages)) pages++;
+      if (pages > 0) yield { first, count: pages, stride: 1, demanded: pages, once };
+      first += Math.max(1, pages);
+    }
   }
 
   // -- fsync ---------------------------------------------------------------------------------------------------------
@@ -1002,6 +1051,16 @@ export class CachedFile {
     const pages = Math.ceil(this.#attachment.kernel.size(this.#id) / this.pageSize);
     const range = pages === 0 ? 'the file is empty' : `a whole number from 0 to ${pages - 1}`;
     return rangeError('ERR_PINFOLD_RANGE', `page index ${show(index)} of '${this.path}': ${range}`);
+  }
+}
+
+/** Brings a run's pages in, together, or else one by one: throws what goes wrong with one. */
+function* bringInAll(attachment: Attachment, file: FileId, run: Run): Protocol<void> {
+  if (run.count > 1) yield* bringInRun(attachment, file, run);
+  const { control } = attachment.kernel;
+  for (let n = 0; n < run.count; n++) {
+    const index = run.first + n;
+    if (control.lookup(file, index | 0) < 0) yield* bringIn(attachment, file, index, false, run.once);
   }
 }
 

@@ -3,7 +3,7 @@ export type { PageCacheHandle } from './attachment';
 export { PageCache } from './cache';
 export type { PinfoldError, PinfoldErrorCode } from './errors';
 export type { CachedFile, SyncReport } from './file';
-export type { CacheOptions, FsyncOptions, FsyncPolicy, OpenOptions, UpdateRange } from './options';
+export type { Access, CacheOptions, FsyncOptions, FsyncPolicy, OpenOptions, UpdateRange } from './options';
 export type { Page } from './page';
 export type { PageInfo, PinInfo } from './pages';
 export type { CacheStats } from './stats';

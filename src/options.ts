@@ -52,7 +52,17 @@ export interface OpenOptions {
    * only, and not on every file system: see ERR_PINFOLD_DIRECT. Default false.
    */
   direct?: boolean;
+  /**
+   * How this handle will read, which decides what is brought in ahead of it. 'normal' (default): what follows, once reads have
+   * been seen to follow each other, or to be a fixed number of pages apart. 'sequential': as much as it may, from the first
+   * read on. 'random': nothing. 'once': as 'sequential', and nothing that is read will be needed again, so its pages are the
+   * first that make room for others. Other handles of the file may say otherwise.
+   */
+  access?: Access;
 }
+
+/** How a handle reads: see `OpenOptions.access`. */
+export type Access = 'normal' | 'sequential' | 'random' | 'once';
 
 export interface FsyncOptions {
   /** Default: the cache's `fsyncPolicy`. */
@@ -102,6 +112,8 @@ const NUMBERS = {
   maxPinsPerThread: whole(256, 1, 4096),
   maxFiles: whole(512, 1, 65_536),
 } satisfies Partial<Record<keyof CacheOptions, NumberRule>>;
+
+const ACCESS = ['normal', 'sequential', 'random', 'once'] as const;
 
 const CHOICES = {
   fsyncPolicy: ['bounce', 'block'],
@@ -180,14 +192,15 @@ export function checkCacheOptions(given: unknown): CheckedOptions {
 
 export function checkOpenOptions(given: unknown): Required<OpenOptions> {
   const options = plainObject(given, 'open options');
-  refuseUnknown(options, ['mode', 'create', 'checksum', 'direct'], 'open');
+  refuseUnknown(options, ['mode', 'create', 'checksum', 'direct', 'access'], 'open');
   const mode = checkChoice('mode', options.mode, ['r', 'r+'] as const, 'r+');
   const create = checkFlag('create', options.create);
   if (create && mode === 'r') {
     throw typeError('ERR_PINFOLD_OPTION', `create needs mode 'r+', got mode 'r'`);
   }
   const checksum = checkChoice('checksum', options.checksum, ['none', 'crc32c'] as const, 'none');
-  return { mode, create, checksum, direct: checkFlag('direct', options.direct) };
+  const access = checkChoice('access', options.access, ACCESS, 'normal');
+  return { mode, create, checksum, direct: checkFlag('direct', options.direct), access };
 }
 
 function checkFlag(name: string, value: unknown): boolean {

@@ -26,6 +26,8 @@ export interface CacheStats {
   /** Pages brought in; and frames taken from other pages for that. */
   fills: number;
   reclaims: number;
+  /** Of the fills: pages brought in ahead of a reader, by readahead. */
+  readahead: number;
   /** Times that a clean page became dirty. */
   dirtied: number;
   /** Pages written from a copy while they were write-pinned. */
@@ -84,6 +86,7 @@ export function statsOf(kernel: Kernel): CacheStats {
     misses: sumCounter(kernel, L.COUNT_MISSES),
     fills: sumCounter(kernel, L.COUNT_FILLS),
     reclaims: sumCounter(kernel, L.COUNT_RECLAIMS),
+    readahead: sumCounter(kernel, L.COUNT_READAHEAD),
     dirtied: sumCounter(kernel, L.COUNT_DIRTIED),
     bounced: sumCounter(kernel, L.COUNT_BOUNCED),
     skippedPinned: sumCounter(kernel, L.COUNT_SKIPPED),

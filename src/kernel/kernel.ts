@@ -64,6 +64,7 @@ export interface Control {
   prepareWait(frame: FrameId, mask: number): number;
   reclaim(enough: number, file: FileId | -1, index: number): FrameId;
   evict(frame: FrameId): number;
+  /** `once`: 1 if nobody will need the page again after its first use, else 0. */
   install(file: FileId, index: number, once: number): number;
   fillDone(): void;
   abandonClaim(): void;
@@ -427,6 +428,18 @@ export class PageBytes {
       this.#modules[last]!.copy(to.byteOffset + at, from.byteOffset + offset, length);
     } else {
       copyOut(from, offset, to, at, length); // another data memory: only pools beyond 4 GiB come here
+    }
+  }
+
+  /** Copies `length` bytes from page `slot` of a staging area to the beginning of the frame. */
+  unstage(area: number, slot: number, frame: FrameId, length: number): void {
+    const from = this.staging[area]!;
+    const to = this.of(frame);
+    const at = slot * this.#pageSize;
+    if (from.buffer === to.buffer) {
+      this.#modules.at(-1)!.copy(to.byteOffset, from.byteOffset + at, length);
+    } else {
+      to.set(from.subarray(at, at + length)); // another data memory: only pools beyond 4 GiB come here
     }
   }
 

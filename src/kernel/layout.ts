@@ -228,6 +228,8 @@ export const ROW_CUT_TAIL = 1440;
 export const ROW_FD = 1444;
 /** The same of the file's descriptor for direct I/O. */
 export const ROW_FD_DIRECT = 1468;
+/** Counts pages brought in ahead of need: a counter as those above, where there was room. */
+export const COUNT_READAHEAD = 1448;
 /** Pins: `frame * 4 + mode`; a free slot holds `~next free slot`. */
 export const ROW_PINS = 1472;
 /** Behind the pins: a bit per file to which this owner has a reference. */

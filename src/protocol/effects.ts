@@ -92,8 +92,12 @@ export const requestKind = {
   room: 4,
   truncate: 5,
   clean: 6,
+  run: 7,
 } as const;
 type RequestKind = (typeof requestKind)[keyof typeof requestKind];
+
+/** So many of a thread's requests are for what it has posted and does not wait for. */
+export const READAHEAD_REQUESTS = 4;
 
 /** A protocol that ends with a `T`. Which effect was yielded decides the type of what comes back; see `perform*`. */
 export type Protocol<T> = Generator<Effect, T, number & Answer>;

@@ -128,53 +128,96 @@ export function* claimForSelf(pool: Pool, file: FileId, index: number): Protocol
  * Brings the page into the cache unless it is there: [0], [errno], or one of the statuses above. Leaves no claim behind. A
  * page past the file's end comes for a write that extends the file only: in the cache it would be taken for the file's.
  */
-export function* fill(pool: Pool, file: FileId, index: number, extending: boolean): Protocol<Answer> {
-  const { kernel, bytes, geometry } = pool;
-  const { control } = kernel;
+export function* fill(
+  pool: Pool,
+  file: FileId,
+  index: number,
+  extending: boolean,
+  once = false,
+): Protocol<Answer> {
   const failed = yield* claimFrame(pool, file, index);
   if (failed !== 0) return [failed, FOR_ROOM, 0, 0];
-  const frame = (kernel.rowWord(kernel.owner, L.ROW_CLAIM) - 1) as FrameId;
-  if (control.install(file, index | 0, 0) === L.EXISTS) {
+  const admitted = admit(pool, file, index, once);
+  if (admitted === L.EXISTS) return [0, 0, 0, 0];
+  if (admitted !== 0) return [admitted, 0, 0, 0];
+  return [yield* readIn(pool, file, index, extending), 0, 0, 0];
+}
+
+/** Claims a frame, detached, if one is to be had without waiting or I/O. */
+export function claimAtOnce(pool: Pool, file: FileId, index: number): boolean {
+  return pool.kernel.control.reclaim(enoughOf(pool), file, index | 0) >= 0;
+}
+
+/**
+ * Gives the page to the frame that this thread has claimed, to be filled: 0. EXISTS or CLOSED: the claim is given up. `once`:
+ * nobody will need the page again after its first use.
+ */
+export function admit({ kernel }: Pool, file: FileId, index: number, once: boolean): number {
+  const { control } = kernel;
+  if (control.install(file, index | 0, once ? 1 : 0) === L.EXISTS) {
     control.abandonClaim();
-    return [0, 0, 0, 0];
+    return L.EXISTS;
   }
   // The cache may have been closed since the caller looked: closing takes the pages out after it has said so.
   if (kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) {
     control.abandonClaim();
-    return [CLOSED, 0, 0, 0];
+    return CLOSED;
   }
-  const { checksummed, payload } = formatOf(pool, file);
+  return 0;
+}
+
+/** Reads the page just admitted and ends its claim: 0, an errno, or one of the statuses above. */
+export function* readIn(pool: Pool, file: FileId, index: number, extending: boolean): Protocol<number> {
+  const { kernel, bytes, geometry } = pool;
+  const { control } = kernel;
+  const frame = claimedFrame(pool);
   let length = 0;
   const cutSeq = kernel.fileWord(file, L.FILE_CUT_SEQ);
-  const start = index * payload;
+  const start = index * formatOf(pool, file).payload;
   const size = yield* settledSize(pool, file, start);
   if (start >= size && !extending) {
     control.abandonClaim();
-    return [BEYOND, 0, 0, 0];
+    return BEYOND;
   }
   if (start < size) {
     const position = index * geometry.pageSize;
     length = yield* io({ kind: 'read', file, bytes: bytes.of(frame), position });
     if (length < 0) {
       control.abandonClaim();
-      return [-length, 0, 0, 0];
+      return -length;
     }
   }
   // A read beside the cut that drops this page may get half of it, or nothing: what is there now is looked up again.
   const cut = kernel.fileWord(file, L.FILE_CUT_SEQ) !== cutSeq;
   if (cut && start < size && length < geometry.pageSize) {
     control.abandonClaim();
-    return [0, 0, 0, 0];
+    return 0;
   }
+  const status = settle(pool, file, index, length);
+  return cut && status === CORRUPT ? 0 : status;
+}
+
+/** The frame that this thread has claimed. */
+export function claimedFrame({ kernel }: Pool): FrameId {
+  return (kernel.rowWord(kernel.owner, L.ROW_CLAIM) - 1) as FrameId;
+}
+
+/**
+ * Ends the claim of an admitted page of which the store has `length` bytes, which are in the frame: 0, or CORRUPT, and it is
+ * given up.
+ */
+export function settle(pool: Pool, file: FileId, index: number, length: number): number {
+  const { kernel, bytes, geometry } = pool;
+  const frame = claimedFrame(pool);
   if (length < geometry.pageSize) bytes.zero(frame, length);
   // Pages are written whole: of one that is there in part the rest is missing, and not zeros that may make it a hole.
   const inPart = length > 0 && length < geometry.pageSize;
-  if (checksummed && length > 0 && (inPart || bytes.check(frame, index) === 0)) {
-    control.abandonClaim();
-    return [cut ? 0 : CORRUPT, 0, 0, 0];
+  if (formatOf(pool, file).checksummed && length > 0 && (inPart || bytes.check(frame, index) === 0)) {
+    kernel.control.abandonClaim();
+    return CORRUPT;
   }
-  control.fillDone();
-  return [0, 0, 0, 0];
+  kernel.control.fillDone();
+  return 0;
 }
 
 /**
@@ -220,13 +263,19 @@ export function corruptError({ kernel }: Pool, file: FileId, index: number): Pin
 }
 
 /** Has the page brought in, here or by the file worker: false if it is past the end. Throws what went wrong. */
-export function* bringIn(pool: Pool, file: FileId, index: number, extending = false): Protocol<boolean> {
-  const b = extending ? 1 : 0;
+export function* bringIn(
+  pool: Pool,
+  file: FileId,
+  index: number,
+  extending = false,
+  once = false,
+): Protocol<boolean> {
+  const b = (extending ? 1 : 0) | (once ? 2 : 0);
   const request = { service: serviceClass.files, kind: requestKind.fill, file, a: index | 0, b } as const;
   if (pool.kernel.load(L.HEADER_LIFE) !== L.LIFE_OPEN) {
     throw lifeError(pool.kernel.load(L.HEADER_LIFE));
   }
-  const [status, what] = yield* ask(request, () => fill(pool, file, index, extending));
+  const [status, what] = yield* ask(request, () => fill(pool, file, index, extending, once));
   if (status === CLOSED) throw lifeError(pool.kernel.load(L.HEADER_LIFE));
   if (status === BEYOND) return false;
   if (status !== 0) throw fillError(pool, file, index, status, what);
@@ -234,8 +283,14 @@ export function* bringIn(pool: Pool, file: FileId, index: number, extending = fa
 }
 
 /** As `bringIn`, for a lookup that missed and will be made again. Throws ERR_PINFOLD_RANGE. */
-export function* bringInMissed(pool: Pool, file: FileId, index: number, extending = false): Protocol<void> {
-  if (!(yield* bringIn(pool, file, index, extending))) {
+export function* bringInMissed(
+  pool: Pool,
+  file: FileId,
+  index: number,
+  extending = false,
+  once = false,
+): Protocol<void> {
+  if (!(yield* bringIn(pool, file, index, extending, once))) {
     throw rangeError('ERR_PINFOLD_RANGE', `page index ${index}: a truncate has made the file end before it`);
   }
   pool.kernel.control.countMiss();
@@ -262,13 +317,17 @@ function isPastEnd(pool: Pool, file: FileId, index: number): boolean {
   return index * formatOf(pool, file).payload >= pool.kernel.size(file);
 }
 
-/** Pins the page, whatever it takes: its pin slot. `extending`: for a write that extends the file, if need be. */
+/**
+ * Pins the page, whatever it takes: its pin slot. `extending`: for a write that extends the file, if need be. `missed` has it
+ * brought in when the lookup has missed.
+ */
 export function* acquire(
   pool: Pool,
   file: FileId,
   index: number,
   mode: 'read' | 'write',
   extending = false,
+  missed: () => Protocol<void> = () => bringInMissed(pool, file, index, extending),
 ): Protocol<PinSlot> {
   const { kernel } = pool;
   const { control } = kernel;
@@ -287,7 +346,7 @@ export function* acquire(
       if (status === L.GONE) continue; // cut off since the lookup
       throw pinError(pool, index, L.PIN_COUNT_FULL, 'write');
     }
-    if (slot === L.MISS) yield* bringInMissed(pool, file, index, extending);
+    if (slot === L.MISS) yield* missed();
     else if (slot === L.BUSY) {
       const frame = kernel.out(0) as FrameId;
       patience ??= new Patience(pool, `page ${index} to be brought in`);

@@ -7,6 +7,7 @@ import { type Answer, type Protocol, requestKind, type ServiceClass } from '../p
 import { statusOf } from '../protocol/failure';
 import { fill, makeRoom } from '../protocol/fill';
 import { fsyncRound } from '../protocol/fsync';
+import { fillRun, runOf } from '../protocol/run';
 import { cleanForWriter } from '../protocol/throttle';
 import { cut } from '../protocol/truncate';
 
@@ -74,7 +75,10 @@ function protocolFor(
   a: number,
   b: number,
 ): Protocol<Answer> {
-  if (kind === requestKind.fill) return fill(attachment, file, a >>> 0, b === 1);
+  if (kind === requestKind.fill) {
+    return fill(attachment, file, a >>> 0, (b & 1) !== 0, (b & 2) !== 0);
+  }
+  if (kind === requestKind.run) return fillRun(attachment, file, runOf(a, b));
   if (kind === requestKind.room) return makeRoom(attachment);
   if (kind === requestKind.clean) return cleanForWriter(attachment, file);
   if (kind === requestKind.truncate) return cut(attachment, file, (a >>> 0) + b * 2 ** 32);

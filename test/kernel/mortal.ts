@@ -6,6 +6,7 @@ import type { CachedFile } from '../../src/file.ts';
 import { type Control, type FileId, Kernel } from '../../src/kernel/kernel.ts';
 import * as L from '../../src/kernel/layout.ts';
 import type { Protocol } from '../../src/protocol/effects.ts';
+import { Posted } from '../../src/protocol/readahead.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Disk, inPlace } from './disk.ts';
 import { FUEL } from './points.ts';
@@ -209,13 +210,15 @@ export function attachMortal(
     },
     open(file) {
       references.retain(file);
-      const context = { attachment, driver: undefined as never, rounds: new Map() };
+      const posted = new Posted(kernel);
+      const context = { attachment, driver: undefined as never, rounds: new Map(), posted };
       const handles = { ...context, isClosed: () => false, onClose: () => {} };
       const opened = new engine.CachedFile(handles, file, 'file', {
         mode: 'r+',
         create: false,
         direct: false,
         checksum: 'none',
+        access: 'random',
       });
       files.push(opened);
       return opened;

@@ -9,6 +9,7 @@ import type { Page } from '../../../src/page.ts';
 import type { Effect, Protocol } from '../../../src/protocol/effects.ts';
 import { flush } from '../../../src/protocol/flush.ts';
 import { fsyncRound } from '../../../src/protocol/fsync.ts';
+import { Posted } from '../../../src/protocol/readahead.ts';
 import { dirtyPages, writeBack } from '../../../src/protocol/writeback.ts';
 import { Memory } from '../../kernel/pool.ts';
 import { Random } from '../../storm/random.ts';
@@ -281,13 +282,19 @@ export class Thread {
     this.#watchCommits();
     this.attachment.references.retain(this.id);
     const driver = { run: (protocol: Protocol<unknown>) => this.does(protocol) };
-    const context = { attachment: this.attachment, driver: driver as never, rounds: new Map() };
+    const context = {
+      attachment: this.attachment,
+      driver: driver as never,
+      rounds: new Map(),
+      posted: new Posted(kernel),
+    };
     const handles = { ...context, isClosed: () => false, onClose: () => {} };
     this.file = new CachedFile(handles, this.id, 'file', {
       mode: 'r+',
       create: false,
       direct: false,
       checksum: run.setup.checksum ? 'crc32c' : 'none',
+      access: 'random',
     });
   }
 

@@ -33,6 +33,10 @@ export class WordBytes {
     copyWords(this.views[frame]!, offset, this.staging[area]!, slot * this.#pageSize + offset, length);
   }
 
+  unstage(area: number, slot: number, frame: FrameId, length: number): void {
+    copyWords(this.staging[area]!, slot * this.#pageSize, this.views[frame]!, 0, length);
+  }
+
   copyRange(from: FrameId, to: FrameId, offset: number, length: number): void {
     copyWords(this.views[from]!, offset, this.views[to]!, offset, length);
   }

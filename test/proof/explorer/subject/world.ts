@@ -8,6 +8,7 @@ import * as L from '../../../../src/kernel/layout';
 import { References } from '../../../../src/kernel/references';
 import type { CheckedOptions } from '../../../../src/options';
 import type { Pool } from '../../../../src/protocol/effects';
+import { Posted } from '../../../../src/protocol/readahead';
 import { recover } from '../../../../src/protocol/recovery';
 import { WordBytes } from './bytes';
 import { Disk } from './disk';
@@ -104,13 +105,19 @@ export class Me {
 
   /** A handle of the file; its reference is the thread's. */
   open(): CachedFile {
-    const context = { attachment: this.attachment, driver: undefined as never, rounds: new Map() };
+    const context = {
+      attachment: this.attachment,
+      driver: undefined as never,
+      rounds: new Map(),
+      posted: new Posted(this.kernel),
+    };
     const handle = { ...context, isClosed: () => false, onClose: () => {} };
     return new CachedFile(handle, this.#world.file, 'file', {
       mode: 'r+',
       create: false,
       direct: false,
       checksum: 'none',
+      access: 'random', // what is asked for ahead would be asked of a thread that is not there
     });
   }
 
