@@ -35,7 +35,7 @@ import { type PageInfo, pagesOf } from './pages';
 import { emptyForGood } from './protocol/close';
 import { type Answer, ask, type Protocol, serviceClass } from './protocol/effects';
 import { fsyncByService } from './protocol/fsync';
-import { Posted } from './protocol/readahead';
+import { withdrawPosted } from './protocol/readahead';
 import { Services } from './services';
 import { type CacheStats, statsOf } from './stats';
 import { fileStore } from './store/file';
@@ -118,7 +118,6 @@ export class PageCache {
       attachment,
       driver: this.#driver,
       rounds: new Map(),
-      posted: new Posted(kernel),
       isClosed: () => this.#closed,
       onClose: (file) => this.#files.delete(file),
     };
@@ -324,7 +323,7 @@ export class PageCache {
     offWorkerEnd(this.#onWorkerEnd);
     clearInterval(this.#guard);
     this.#driver.stop();
-    this.#context.posted.withdraw();
+    withdrawPosted(this.#attachment);
     const { kernel } = this.#attachment;
     while (kernel.control.updateDepth() > 0) this.#attachment.undoUpdate();
     kernel.control.dropUndoFrames(kernel.owner);

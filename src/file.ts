@@ -28,7 +28,7 @@ import {
   type PinnedPages,
   waitForWritePins,
 } from './protocol/fsync';
-import { type Posted, Readahead } from './protocol/readahead';
+import { Readahead } from './protocol/readahead';
 import { bringInRun, longestRun, type Run } from './protocol/run';
 import { isPressed, pagesBetweenLooks, throttle } from './protocol/throttle';
 import { truncateByService } from './protocol/truncate';
@@ -60,8 +60,6 @@ export interface FileContext {
   readonly driver: AsyncDriver;
   /** Rounds that this thread has asked for and nobody has closed yet, by file: later callers join them. */
   readonly rounds: Map<FileId, { ticket: number; outcome: Promise<Outcome> }>;
-  /** The readahead that this thread has under way. */
-  readonly posted: Posted;
   readonly isClosed: () => boolean;
   readonly onClose: (file: CachedFile) => void;
 }
@@ -127,7 +125,7 @@ export class CachedFile {
     this.checksum = options.checksum;
     this.direct = options.direct;
     this.access = options.access;
-    this.#ahead = new Readahead(context.attachment, id, context.posted, options.access);
+    this.#ahead = new Readahead(context.attachment, id, options.access);
     const { checksummed, payload } = formatWith(this.#attachment.geometry, options.checksum === 'crc32c');
     this.pageSize = payload;
     this.#views = checksummed ? this.#bytes.payloads : this.#bytes.views;

@@ -5,13 +5,7 @@ import type { Kernel } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import type { References } from '../kernel/references';
 import { lifeError } from '../life';
-import {
-  type Answer,
-  type Effect,
-  type Protocol,
-  READAHEAD_REQUESTS,
-  type Request,
-} from '../protocol/effects';
+import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
 import { throwFailure } from '../protocol/failure';
 
 /** A pending waitAsync can't be cancelled: it lives this long at most, then its waiters look again and re-arm, in ms. */
@@ -100,7 +94,7 @@ export class AsyncDriver {
     const { service, kind, file, a, b } = request;
     // One request slot stays free for a synchronous call of this thread, which could not wait for these to be collected; and
     // some are readahead's.
-    while (this.#posted >= L.REQUESTS - 1 - READAHEAD_REQUESTS)
+    while (this.#posted >= L.REQUESTS - 1 - L.AHEAD_REQUESTS)
       await new Promise<void>((resolve) => this.#queue.push(resolve));
     this.#posted++;
     const slot = kernel.control.post(service, kind, file, a, b);

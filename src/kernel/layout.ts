@@ -185,6 +185,12 @@ export const REQUEST_DONE = 3;
 export const REQUEST_KIND = 532;
 /** The kind whose answer is a reference to a file, and whose path is in the path area REQUEST_A until it is answered. */
 export const OPEN_REQUEST = 3;
+/**
+ * The kind that nobody waits for: it is free again when it is done. It has slots of its own, the last of them, so that its
+ * owner knows it by its slot.
+ */
+export const AHEAD_REQUEST = 8;
+export const AHEAD_REQUESTS = 4;
 export const REQUEST_FILE = 536;
 export const REQUEST_A = 540;
 export const REQUEST_B = 544;

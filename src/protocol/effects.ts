@@ -5,7 +5,7 @@
 import { pinfoldError } from '../errors';
 import type { Geometry } from '../kernel/geometry';
 import { describeOwner, type FileId, type Kernel, type PageBytes } from '../kernel/kernel';
-import { OPEN_REQUEST } from '../kernel/layout';
+import { AHEAD_REQUEST, OPEN_REQUEST } from '../kernel/layout';
 import type { References } from '../kernel/references';
 import type { CheckedOptions } from '../options';
 import { about } from './failure';
@@ -93,11 +93,9 @@ export const requestKind = {
   truncate: 5,
   clean: 6,
   run: 7,
+  ahead: AHEAD_REQUEST,
 } as const;
 type RequestKind = (typeof requestKind)[keyof typeof requestKind];
-
-/** So many of a thread's requests are for what it has posted and does not wait for. */
-export const READAHEAD_REQUESTS = 4;
 
 /** A protocol that ends with a `T`. Which effect was yielded decides the type of what comes back; see `perform*`. */
 export type Protocol<T> = Generator<Effect, T, number & Answer>;

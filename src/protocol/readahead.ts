@@ -3,12 +3,12 @@
 // reader does.
 
 import { formatOf } from '../kernel/format';
-import type { FileId, Kernel } from '../kernel/kernel';
+import type { FileId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import type { Access } from '../options';
-import { type Pool, type Protocol, READAHEAD_REQUESTS, serviceClass, wait } from './effects';
+import { type Pool, type Protocol, requestKind, serviceClass, wait } from './effects';
 import { bringInMissed } from './fill';
-import { bringInRun, longestRun, RUN_MAX, type Run, runRequest, STRIDE_MAX } from './run';
+import { bringInRun, longestRun, packRun, RUN_MAX, runOf, STRIDE_MAX } from './run';
 import { Streams } from './streams';
 
 /** The largest window, in bytes; and in frames, of which it may take no more than a part. */
@@ -19,114 +19,74 @@ const STRIDED_WINDOW = 32;
 /** How long a reader waits for a page that is on its way before it reads it itself, in ms. */
 const LATE_MS = 100;
 
-interface Posting {
-  slot: number;
-  file: number;
-  first: number;
-  count: number;
-  stride: number;
+// What this thread has posted stands in the last slots of its requests until it is done.
+
+const FIRST_SLOT = L.REQUESTS - L.AHEAD_REQUESTS;
+
+/** Where a request slot of this thread is. */
+function slotAt({ kernel }: Pool, slot: number): number {
+  return kernel.rowAt(kernel.owner) + slot * L.REQUEST_BYTES;
 }
 
-/** The runs that one thread has posted and not collected: at most so many of its request slots (`READAHEAD_REQUESTS`). */
-export class Posted {
-  readonly #kernel: Kernel;
-  readonly #postings: Posting[];
-
-  constructor(kernel: Kernel) {
-    this.#kernel = kernel;
-    this.#postings = Array.from({ length: READAHEAD_REQUESTS }, () => ({
-      slot: -1,
-      file: 0,
-      first: 0,
-      count: 0,
-      stride: 1,
-    }));
+/** The slot of the posted run that has the page, if it is not done; else -1. */
+function slotOf(pool: Pool, file: FileId, index: number): number {
+  const { kernel } = pool;
+  for (let slot = FIRST_SLOT; slot < L.REQUESTS; slot++) {
+    const at = slotAt(pool, slot);
+    if (kernel.load(at + L.REQUEST_STATE) === L.REQUEST_FREE || kernel.load(at + L.REQUEST_FILE) !== file)
+      continue;
+    const { first, count, stride } = runOf(kernel.load(at + L.REQUEST_A), kernel.load(at + L.REQUEST_B));
+    const n = (index - first) / stride;
+    if (n >= 0 && n < count && Number.isInteger(n)) return slot;
   }
+  return -1;
+}
 
-  /** Posts a run: false if there is no slot for it. */
-  post(file: FileId, run: Run): boolean {
-    const { control } = this.#kernel;
-    this.#collect();
-    const free = this.#postings.find(({ slot }) => slot < 0);
-    if (free === undefined) return false;
-    const { service, kind, a, b } = runRequest(file, run);
-    const slot = control.post(service, kind, file, a, b);
-    if (slot < 0) return false;
-    free.slot = slot;
-    free.file = file;
-    free.first = run.first;
-    free.count = run.count;
-    free.stride = run.stride;
-    return true;
+/**
+ * If the page is on its way, waits until the run that it belongs to is there. One that nobody has begun is taken back: how
+ * many of its pages, from this one on, are left to bring in here; else 0.
+ */
+function* arrival(pool: Pool, file: FileId, index: number): Protocol<number> {
+  const slot = slotOf(pool, file, index);
+  if (slot < 0) return 0;
+  const { kernel } = pool;
+  const at = slotAt(pool, slot);
+  const a = kernel.load(at + L.REQUEST_A);
+  const b = kernel.load(at + L.REQUEST_B);
+  if (kernel.control.withdraw(slot, serviceClass.files) === 1) {
+    const { first, count, stride } = runOf(a, b);
+    return stride === 1 ? first + count - index : 1;
   }
+  const wakeAt = kernel.rowAt(kernel.owner) + L.ROW_WAKE;
+  const end = performance.now() + LATE_MS;
+  for (;;) {
+    const seq = kernel.load(wakeAt);
+    if (kernel.load(at + L.REQUEST_STATE) === L.REQUEST_FREE) return 0;
+    // The answer has begun to be stored, or another call of this thread has posted the next there.
+    if (kernel.load(at + L.REQUEST_A) !== a || kernel.load(at + L.REQUEST_B) !== b) return 0;
+    const left = end - performance.now();
+    if (left <= 0) return 0;
+    yield* wait(wakeAt, seq, left);
+  }
+}
 
-  #collect(): void {
-    for (const posting of this.#postings) {
-      if (posting.slot >= 0 && this.#kernel.control.collect(posting.slot) === 1) posting.slot = -1;
-    }
-  }
-
-  /** The posted run that has the page, if it is not done. */
-  #covering(file: FileId, index: number): Posting | undefined {
-    this.#collect();
-    return this.#postings.find(({ slot, file: of, first, count, stride }) => {
-      const n = (index - first) / stride;
-      return slot >= 0 && of === file && n >= 0 && n < count && Number.isInteger(n);
-    });
-  }
-
-  /**
-   * If the page is on its way, waits until the run that it belongs to is there. A run that nobody has begun is taken back: how
-   * many of its pages, from this one on, are left to bring in here; else 0.
-   */
-  *arrival(file: FileId, index: number): Protocol<number> {
-    const posting = this.#covering(file, index);
-    if (posting === undefined) return 0;
-    const kernel = this.#kernel;
-    const { control } = kernel;
-    const { slot, first, count, stride } = posting;
-    if (control.withdraw(slot, serviceClass.files) === 1) {
-      posting.slot = -1;
-      return stride === 1 ? first + count - index : 1;
-    }
-    const wakeAt = kernel.rowAt(kernel.owner) + L.ROW_WAKE;
-    const end = performance.now() + LATE_MS;
-    for (;;) {
-      const seq = kernel.load(wakeAt);
-      if (posting.slot !== slot) return 0; // another call of this thread has collected it
-      if (control.collect(slot) === 1) {
-        posting.slot = -1;
-        return 0;
-      }
-      const left = end - performance.now();
-      if (left <= 0) return 0;
-      yield* wait(wakeAt, seq, left);
-    }
-  }
-
-  /** Takes back what nobody has begun. */
-  withdraw(): void {
-    for (const posting of this.#postings) {
-      if (posting.slot >= 0 && this.#kernel.control.withdraw(posting.slot, serviceClass.files) === 1)
-        posting.slot = -1;
-    }
-  }
+/** Takes back what this thread has posted and nobody has begun. */
+export function withdrawPosted({ kernel }: Pool): void {
+  for (let slot = FIRST_SLOT; slot < L.REQUESTS; slot++) kernel.control.withdraw(slot, serviceClass.files);
 }
 
 /** One handle's. */
 export class Readahead {
   readonly #pool: Pool;
   readonly #file: FileId;
-  readonly #posted: Posted;
   readonly #once: boolean;
   readonly #streams: Streams | undefined;
   /** The page whose hit `reached` is to be told of; -1: none. */
   trigger = -1;
 
-  constructor(pool: Pool, file: FileId, posted: Posted, access: Access) {
+  constructor(pool: Pool, file: FileId, access: Access) {
     this.#pool = pool;
     this.#file = file;
-    this.#posted = posted;
     this.#once = access === 'once';
     const { frames, pageSize, stagingPages } = pool.geometry;
     const window = Math.floor(Math.min(WINDOW_BYTES / pageSize, frames * WINDOW_FRAMES));
@@ -148,7 +108,7 @@ export class Readahead {
     const pool = this.#pool;
     const { control } = pool.kernel;
     const needed = Math.min(pages, longestRun(pool, 1));
-    let here = yield* this.#posted.arrival(this.#file, index);
+    let here = yield* arrival(pool, this.#file, index);
     const isHere = () => control.lookup(this.#file, index | 0) >= 0;
     if (here === 0 && isHere()) {
       control.countMiss();
@@ -186,6 +146,7 @@ export class Readahead {
   #ask(): void {
     const streams = this.#streams;
     if (streams === undefined) return;
+    const { control } = this.#pool.kernel;
     const { from, stride } = streams;
     const step = Math.abs(stride);
     const longest = Math.min(RUN_MAX, longestRun(this.#pool, step));
@@ -194,8 +155,8 @@ export class Readahead {
     while (asked < wanted) {
       const count = Math.min(longest, wanted - asked);
       const first = from + (stride > 0 ? asked : asked + count - 1) * stride;
-      if (!this.#posted.post(this.#file, { first, count, stride: step, demanded: 0, once: this.#once }))
-        break;
+      const b = packRun(count, step, 0, this.#once);
+      if (control.post(serviceClass.files, requestKind.ahead, this.#file, first | 0, b) < 0) break;
       asked += count;
     }
     streams.asked(asked);

@@ -11,16 +11,7 @@
 import { formatOf } from '../kernel/format';
 import type { FileId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
-import {
-  type Answer,
-  ask,
-  io,
-  type Pool,
-  type Protocol,
-  type Request,
-  requestKind,
-  serviceClass,
-} from './effects';
+import { type Answer, ask, io, type Pool, type Protocol, requestKind, serviceClass } from './effects';
 import { admit, claimAtOnce, claimedFrame, readIn, settle } from './fill';
 
 /** Pages `first`, `first + stride`, … `count` of them. */
@@ -39,10 +30,9 @@ export const RUN_MAX = 64;
 /** The longest stride that a run can have, in pages. */
 export const STRIDE_MAX = 4096;
 
-/** The request that has a run brought in by the file worker. */
-export function runRequest(file: FileId, { first, count, stride, demanded, once }: Run): Request {
-  const b = count | (demanded << 7) | ((once ? 1 : 0) << 14) | (stride << 15);
-  return { service: serviceClass.files, kind: requestKind.run, file, a: first | 0, b };
+/** A request's second argument for a run, whose first page is the first. */
+export function packRun(count: number, stride: number, demanded: number, once: boolean): number {
+  return count | (demanded << 7) | ((once ? 1 : 0) << 14) | (stride << 15);
 }
 
 /** The run of such a request. */
@@ -168,6 +158,8 @@ function* take(pool: Pool, file: FileId, index: number, staged: Staged, slot: nu
 
 /** Has a run brought in, here or by the file worker: how many pages. */
 export function* bringInRun(pool: Pool, file: FileId, run: Run): Protocol<number> {
-  const [, brought] = yield* ask(runRequest(file, run), () => fillRun(pool, file, run));
+  const b = packRun(run.count, run.stride, run.demanded, run.once);
+  const request = { service: serviceClass.files, kind: requestKind.run, file, a: run.first | 0, b } as const;
+  const [, brought] = yield* ask(request, () => fillRun(pool, file, run));
   return brought;
 }

@@ -78,7 +78,7 @@ function protocolFor(
   if (kind === requestKind.fill) {
     return fill(attachment, file, a >>> 0, (b & 1) !== 0, (b & 2) !== 0);
   }
-  if (kind === requestKind.run) return fillRun(attachment, file, runOf(a, b));
+  if (kind === requestKind.run || kind === requestKind.ahead) return fillRun(attachment, file, runOf(a, b));
   if (kind === requestKind.room) return makeRoom(attachment);
   if (kind === requestKind.clean) return cleanForWriter(attachment, file);
   if (kind === requestKind.truncate) return cut(attachment, file, (a >>> 0) + b * 2 ** 32);

@@ -6,7 +6,6 @@ import type { CachedFile } from '../../src/file.ts';
 import { type Control, type FileId, Kernel } from '../../src/kernel/kernel.ts';
 import * as L from '../../src/kernel/layout.ts';
 import type { Protocol } from '../../src/protocol/effects.ts';
-import { Posted } from '../../src/protocol/readahead.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Disk, inPlace } from './disk.ts';
 import { FUEL } from './points.ts';
@@ -210,8 +209,7 @@ export function attachMortal(
     },
     open(file) {
       references.retain(file);
-      const posted = new Posted(kernel);
-      const context = { attachment, driver: undefined as never, rounds: new Map(), posted };
+      const context = { attachment, driver: undefined as never, rounds: new Map() };
       const handles = { ...context, isClosed: () => false, onClose: () => {} };
       const opened = new engine.CachedFile(handles, file, 'file', {
         mode: 'r+',

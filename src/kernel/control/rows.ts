@@ -104,9 +104,14 @@ export function detach(): void {
 
 // -- Requests: a user's thread posts, a service thread takes and answers. --------------------------------------------
 
-/** Posts a request for service class 0 (flushers) or 1 (the file worker) and rings: its slot, or −1 if all are taken. */
+/**
+ * Posts a request for service class 0 (flushers) or 1 (the file worker) and rings: its slot, or −1 if all that its kind may
+ * have are taken.
+ */
 export function post(serviceClass: i32, kind: i32, file: i32, a: i32, b: i32): i32 {
-  for (let slot = 0; slot < L.REQUESTS; slot++) {
+  const ahead = kind == L.AHEAD_REQUEST;
+  const to = ahead ? L.REQUESTS : L.REQUESTS - L.AHEAD_REQUESTS;
+  for (let slot = ahead ? L.REQUESTS - L.AHEAD_REQUESTS : 0; slot < to; slot++) {
     const at = row + <usize>(slot * L.REQUEST_BYTES);
     if (atomic.load<i32>(at, L.REQUEST_STATE) != L.REQUEST_FREE) continue;
     atomic.store<i32>(at, kind, L.REQUEST_KIND);
@@ -160,13 +165,15 @@ export function take(serviceClass: i32, from: i32): i32 {
 }
 
 /**
- * Answers a request that this service thread took, and wakes its owner. With the answer to an open its path area is free,
+ * Answers a request that this service thread took, and wakes its owner; one that nobody waits for is free. With the answer to an open its path area is free,
  * and the reference to the file is the request's.
  */
 export function answer(id: i32, slot: i32, result: i32, b: i32, c: i32, d: i32): void {
   const at = rowAt(id);
   const request = at + <usize>(slot * L.REQUEST_BYTES);
-  const opens = atomic.load<i32>(request, L.REQUEST_KIND) == L.OPEN_REQUEST;
+  const kind = atomic.load<i32>(request, L.REQUEST_KIND);
+  const opens = kind == L.OPEN_REQUEST;
+  const done = kind == L.AHEAD_REQUEST ? L.REQUEST_FREE : L.REQUEST_DONE;
   const area = <usize>(atomic.load<i32>(request, L.REQUEST_A) << 2);
   if (opens) {
     // Section, with the next one.
@@ -181,7 +188,7 @@ export function answer(id: i32, slot: i32, result: i32, b: i32, c: i32, d: i32):
   atomic.store<i32>(request, c, L.REQUEST_A);
   atomic.store<i32>(request, d, L.REQUEST_B);
   atomic.store<i32>(request, 0, L.REQUEST_SERVER);
-  atomic.store<i32>(request, L.REQUEST_DONE, L.REQUEST_STATE);
+  atomic.store<i32>(request, done, L.REQUEST_STATE);
   atomic.add<i32>(at, 1, L.ROW_WAKE);
   atomic.notify(at + L.ROW_WAKE, -1);
 }

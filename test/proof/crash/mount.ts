@@ -5,7 +5,6 @@ import type { PinfoldError } from '../../../src/errors.ts';
 import { CachedFile } from '../../../src/file.ts';
 import type { FileId } from '../../../src/kernel/kernel.ts';
 import * as L from '../../../src/kernel/layout.ts';
-import { Posted } from '../../../src/protocol/readahead.ts';
 import { type StoredEnd, storedEnd } from '../../../src/service/storedEnd.ts';
 import { NO_DIRECT } from '../../../src/store/direct.ts';
 import type { Store } from '../../../src/store/store.ts';
@@ -233,8 +232,7 @@ export class Mount {
       (checksum ? L.FLAG_CHECKSUM : 0) | (torn && !this.#mistakes.tornEndExtended ? L.FLAG_TORN : 0);
     kernel.control.fileOpen(id, 0, 0, 1, 0, flags);
     attachment.references.retain(id);
-    const posted = new Posted(kernel);
-    const handles = { attachment, driver: undefined as never, rounds: new Map(), posted };
+    const handles = { attachment, driver: undefined as never, rounds: new Map() };
     const context = { ...handles, isClosed: () => false, onClose: () => {} };
     const options = {
       mode: 'r+',

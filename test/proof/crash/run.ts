@@ -9,7 +9,6 @@ import type { Page } from '../../../src/page.ts';
 import type { Effect, Protocol } from '../../../src/protocol/effects.ts';
 import { flush } from '../../../src/protocol/flush.ts';
 import { fsyncRound } from '../../../src/protocol/fsync.ts';
-import { Posted } from '../../../src/protocol/readahead.ts';
 import { dirtyPages, writeBack } from '../../../src/protocol/writeback.ts';
 import { Memory } from '../../kernel/pool.ts';
 import { Random } from '../../storm/random.ts';
@@ -286,7 +285,6 @@ export class Thread {
       attachment: this.attachment,
       driver: driver as never,
       rounds: new Map(),
-      posted: new Posted(kernel),
     };
     const handles = { ...context, isClosed: () => false, onClose: () => {} };
     this.file = new CachedFile(handles, this.id, 'file', {

@@ -10,7 +10,6 @@ import * as L from '../../../src/kernel/layout.ts';
 import type { CacheOptions } from '../../../src/options.ts';
 import type { Page } from '../../../src/page.ts';
 import type { Protocol } from '../../../src/protocol/effects.ts';
-import { Posted } from '../../../src/protocol/readahead.ts';
 import { statsOf } from '../../../src/stats.ts';
 import { INTERRUPTIONS_MAX } from '../../../src/store/file.ts';
 import type { Store } from '../../../src/store/store.ts';
@@ -186,12 +185,10 @@ export class World {
     const { attachment, driver } = thread;
     const file = id as FileId;
     if (!attachment.references.retain(file)) throw new Wrong(`file ${id} is not open`);
-    const posted = new Posted(attachment.kernel);
     const context = {
       attachment,
       driver,
       rounds: new Map(),
-      posted,
       isClosed: () => false,
       onClose: () => {},
     };

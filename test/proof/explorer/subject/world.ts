@@ -8,7 +8,6 @@ import * as L from '../../../../src/kernel/layout';
 import { References } from '../../../../src/kernel/references';
 import type { CheckedOptions } from '../../../../src/options';
 import type { Pool } from '../../../../src/protocol/effects';
-import { Posted } from '../../../../src/protocol/readahead';
 import { recover } from '../../../../src/protocol/recovery';
 import { WordBytes } from './bytes';
 import { Disk } from './disk';
@@ -109,7 +108,6 @@ export class Me {
       attachment: this.attachment,
       driver: undefined as never,
       rounds: new Map(),
-      posted: new Posted(this.kernel),
     };
     const handle = { ...context, isClosed: () => false, onClose: () => {} };
     return new CachedFile(handle, this.#world.file, 'file', {
