@@ -195,7 +195,7 @@ export class CachedFile {
       if (isThenable(result)) throw notSynchronous('view');
       return result;
     }
-    const slot = this.#attachment.sync.run(this.#acquire(index, 'read'));
+    const slot = this.#attachment.sync.run(this.#acquire(index, 'read', true));
     return this.#viewPinned(slot, fn, arg);
   }
 
@@ -207,7 +207,7 @@ export class CachedFile {
       const slot = this.#attachment.kernel.control.pin(this.#id, index | 0);
       if (slot >= 0) return this.#viewHeld(slot, index, fn, arg as A);
     }
-    const slot = await this.#run(this.#acquire(index, 'read'));
+    const slot = await this.#run(this.#acquire(index, 'read', false));
     return this.#viewHeld(slot, index, fn, arg as A);
   }
 
@@ -257,7 +257,7 @@ export class CachedFile {
     const { kernel, sync } = this.#attachment;
     const frame = kernel.out(0) as FrameId; // before any other call: each has results of its own
     this.#checkIndex(index);
-    if (status === L.MISS) sync.run(this.#missed(index, pages));
+    if (status === L.MISS) sync.run(this.#missed(index, pages, true));
     else if (status === L.BUSY) {
       if (kernel.control.updates(frame) === 1) throw reentrant('view', index);
       sync.run(waitForClaim(this.#attachment, frame));
@@ -275,7 +275,7 @@ export class CachedFile {
     if (mode === 'write' && ++this.#sinceLook >= this.#lookEvery) this.#paceSync();
     const slot = this.#pinHit(index, mode);
     if (slot !== undefined) return new Page(this.#source, slot, index, mode);
-    const acquired = this.#attachment.sync.run(this.#acquire(index, mode));
+    const acquired = this.#attachment.sync.run(this.#acquire(index, mode, true));
     return new Page(this.#source, acquired, index, mode);
   }
 
@@ -284,7 +284,7 @@ export class CachedFile {
     if (mode === 'write' && ++this.#sinceLook >= this.#lookEvery) await this.#pace();
     const hit = this.#pinHit(index, mode);
     if (hit !== undefined) return new Page(this.#source, hit, index, mode);
-    const slot = await this.#run(this.#acquire(index, mode));
+    const slot = await this.#run(this.#acquire(index, mode, false));
     return new Page(this.#source, slot, index, mode);
   }
 
@@ -346,7 +346,9 @@ export class CachedFile {
       let slot: PinSlot;
       try {
         if (index === this.#trigger) this.#reached();
-        slot = await this.#run(this.#acquire(index, 'read', this.#pagesOf(position + done, length - done)));
+        slot = await this.#run(
+          this.#acquire(index, 'read', false, this.#pagesOf(position + done, length - done)),
+        );
       } catch (error) {
         if (isRangeError(error)) return done;
         throw error;
@@ -395,7 +397,7 @@ export class CachedFile {
       copyOut(this.#bytes.of(frame), from, target, done, n);
       if (control.viewClose() === 1) return this.#within(position, n);
     }
-    const slot = this.#attachment.sync.run(this.#acquire(index, 'read'));
+    const slot = this.#attachment.sync.run(this.#acquire(index, 'read', true));
     copyOut(this.#copyPinned(slot), from, target, done, n);
     return this.#within(position, n);
   }
@@ -807,13 +809,14 @@ export class CachedFile {
 
   // -- ahead of need -------------------------------------------------------------------------------------------------
 
-  #acquire(index: number, mode: 'read' | 'write', pages = 1): Protocol<PinSlot> {
-    return acquire(this.#attachment, this.#id, index, mode, false, () => this.#missed(index, pages));
+  #acquire(index: number, mode: 'read' | 'write', inPlace: boolean, pages = 1): Protocol<PinSlot> {
+    const missed = () => this.#missed(index, pages, inPlace);
+    return acquire(this.#attachment, this.#id, index, mode, false, missed);
   }
 
-  *#missed(index: number, pages: number): Protocol<void> {
+  *#missed(index: number, pages: number, inPlace: boolean): Protocol<void> {
     try {
-      yield* this.#ahead.missed(index, pages);
+      yield* this.#ahead.missed(index, pages, inPlace);
     } finally {
       this.#trigger = this.#ahead.trigger;
     }

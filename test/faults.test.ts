@@ -326,7 +326,7 @@ describe.each(readers)('a read that fails under %s', (_name, read) => {
 
 describe('a read', () => {
   test('that fails for one fails for one: who waits for the page tries for himself', async () => {
-    const { file, fail } = await startWithFile(30, QUIET);
+    const { file, fail } = await startWithFile(30, QUIET, { access: 'random' });
     for (let index = 0; index < 30; index++) {
       fail({ call: 'read', errno: EIO, times: 1 });
       const ends = await Promise.allSettled(
@@ -345,7 +345,7 @@ describe('a read', () => {
     const flags = sharedFlags(1);
     const threads = [0, 1, 2].map(() =>
       inThread(cache.handle, { path, flags }, (attached, { path, flags }) => {
-        const file = attached.openSync(path);
+        const file = attached.openSync(path, { access: 'random' });
         Atomics.add(flags, 0, 1);
         Atomics.notify(flags, 0);
         for (let here = Atomics.load(flags, 0); here < 3; here = Atomics.load(flags, 0)) {

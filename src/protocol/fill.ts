@@ -1,7 +1,7 @@
 // From a lookup that missed to a frame that holds the page.
 
 import { checksumError, ioError, type PinfoldError, pinfoldError, rangeError } from '../errors';
-import { formatOf } from '../kernel/format';
+import { formatOf, type PageFormat } from '../kernel/format';
 import type { FileId, FrameId, PinSlot } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { pathOf } from '../kernel/path';
@@ -173,7 +173,8 @@ export function* readIn(pool: Pool, file: FileId, index: number, extending: bool
   const frame = claimedFrame(pool);
   let length = 0;
   const cutSeq = kernel.fileWord(file, L.FILE_CUT_SEQ);
-  const start = index * formatOf(pool, file).payload;
+  const format = formatOf(pool, file);
+  const start = index * format.payload;
   const size = yield* settledSize(pool, file, start);
   if (start >= size && !extending) {
     control.abandonClaim();
@@ -193,7 +194,7 @@ export function* readIn(pool: Pool, file: FileId, index: number, extending: bool
     control.abandonClaim();
     return 0;
   }
-  const status = settle(pool, file, index, length);
+  const status = settle(pool, format, index, length);
   return cut && status === CORRUPT ? 0 : status;
 }
 
@@ -206,13 +207,13 @@ export function claimedFrame({ kernel }: Pool): FrameId {
  * Ends the claim of an admitted page of which the store has `length` bytes, which are in the frame: 0, or CORRUPT, and it is
  * given up.
  */
-export function settle(pool: Pool, file: FileId, index: number, length: number): number {
+export function settle(pool: Pool, format: PageFormat, index: number, length: number): number {
   const { kernel, bytes, geometry } = pool;
   const frame = claimedFrame(pool);
   if (length < geometry.pageSize) bytes.zero(frame, length);
   // Pages are written whole: of one that is there in part the rest is missing, and not zeros that may make it a hole.
   const inPart = length > 0 && length < geometry.pageSize;
-  if (formatOf(pool, file).checksummed && length > 0 && (inPart || bytes.check(frame, index) === 0)) {
+  if (format.checksummed && length > 0 && (inPart || bytes.check(frame, index) === 0)) {
     kernel.control.abandonClaim();
     return CORRUPT;
   }
@@ -327,7 +328,7 @@ export function* acquire(
   index: number,
   mode: 'read' | 'write',
   extending = false,
-  missed: () => Protocol<void> = () => bringInMissed(pool, file, index, extending),
+  missed?: () => Protocol<void>,
 ): Protocol<PinSlot> {
   const { kernel } = pool;
   const { control } = kernel;
@@ -346,7 +347,7 @@ export function* acquire(
       if (status === L.GONE) continue; // cut off since the lookup
       throw pinError(pool, index, L.PIN_COUNT_FULL, 'write');
     }
-    if (slot === L.MISS) yield* missed();
+    if (slot === L.MISS) yield* missed?.() ?? bringInMissed(pool, file, index, extending);
     else if (slot === L.BUSY) {
       const frame = kernel.out(0) as FrameId;
       patience ??= new Patience(pool, `page ${index} to be brought in`);

@@ -8,7 +8,7 @@ import * as L from '../kernel/layout';
 import type { Access } from '../options';
 import { type Pool, type Protocol, requestKind, serviceClass, wait } from './effects';
 import { bringInMissed } from './fill';
-import { bringInRun, longestRun, packRun, RUN_MAX, runOf, STRIDE_MAX } from './run';
+import { bringInRun, fillRun, longestRun, packRun, RUN_MAX, runOf, STRIDE_MAX } from './run';
 import { Streams } from './streams';
 
 /** The largest window, in bytes; and in frames, of which it may take no more than a part. */
@@ -43,31 +43,46 @@ function slotOf(pool: Pool, file: FileId, index: number): number {
 }
 
 /**
- * If the page is on its way, waits until the run that it belongs to is there. One that nobody has begun is taken back: how
- * many of its pages, from this one on, are left to bring in here; else 0.
+ * If the page is on its way, waits until the run that it belongs to is there. `inPlace`: the caller's thread can do I/O, so it
+ * does not sit idle: of what it has posted, what nobody has begun is taken back and brought in here, this page's run first.
  */
-function* arrival(pool: Pool, file: FileId, index: number): Protocol<number> {
+function* arrival(pool: Pool, file: FileId, index: number, inPlace: boolean): Protocol<void> {
   const slot = slotOf(pool, file, index);
-  if (slot < 0) return 0;
+  if (slot < 0) return;
   const { kernel } = pool;
   const at = slotAt(pool, slot);
   const a = kernel.load(at + L.REQUEST_A);
   const b = kernel.load(at + L.REQUEST_B);
-  if (kernel.control.withdraw(slot, serviceClass.files) === 1) {
-    const { first, count, stride } = runOf(a, b);
-    return stride === 1 ? first + count - index : 1;
-  }
+  if (inPlace && (yield* takeBack(pool, file, slot))) return;
   const wakeAt = kernel.rowAt(kernel.owner) + L.ROW_WAKE;
   const end = performance.now() + LATE_MS;
-  for (;;) {
+  // Done: the slot is free, or the answer has begun to be stored, or another call of this thread has posted the next there.
+  const isDone = () =>
+    kernel.load(at + L.REQUEST_STATE) === L.REQUEST_FREE ||
+    kernel.load(at + L.REQUEST_A) !== a ||
+    kernel.load(at + L.REQUEST_B) !== b;
+  for (let other = FIRST_SLOT; ; ) {
     const seq = kernel.load(wakeAt);
-    if (kernel.load(at + L.REQUEST_STATE) === L.REQUEST_FREE) return 0;
-    // The answer has begun to be stored, or another call of this thread has posted the next there.
-    if (kernel.load(at + L.REQUEST_A) !== a || kernel.load(at + L.REQUEST_B) !== b) return 0;
+    if (isDone()) return;
+    if (inPlace && other < L.REQUESTS) {
+      yield* takeBack(pool, file, other++);
+      continue;
+    }
     const left = end - performance.now();
-    if (left <= 0) return 0;
+    if (left <= 0) return;
     yield* wait(wakeAt, seq, left);
   }
+}
+
+/** Brings the run of the file that is posted in a slot in here, if nobody has begun it: true if so. */
+function* takeBack(pool: Pool, file: FileId, slot: number): Protocol<boolean> {
+  const { kernel } = pool;
+  const at = slotAt(pool, slot);
+  if (kernel.load(at + L.REQUEST_FILE) !== file) return false;
+  const run = runOf(kernel.load(at + L.REQUEST_A), kernel.load(at + L.REQUEST_B));
+  if (kernel.control.withdraw(slot, serviceClass.files) !== 1) return false;
+  yield* fillRun(pool, file, run);
+  return true;
 }
 
 /** Takes back what this thread has posted and nobody has begun. */
@@ -102,24 +117,21 @@ export class Readahead {
 
   /**
    * Has a page brought in that was looked up in vain, for a caller who needs `pages` from it on, and asks for more if they
-   * are of a stream. Throws as `bringInMissed`.
+   * are of a stream. `inPlace`: by a driver that does I/O in place. Throws as `bringInMissed`.
    */
-  *missed(index: number, pages: number): Protocol<void> {
+  *missed(index: number, pages: number, inPlace: boolean): Protocol<void> {
     const pool = this.#pool;
     const { control } = pool.kernel;
     const needed = Math.min(pages, longestRun(pool, 1));
-    let here = yield* arrival(pool, this.#file, index);
     const isHere = () => control.lookup(this.#file, index | 0) >= 0;
-    if (here === 0 && isHere()) {
+    yield* arrival(pool, this.#file, index, inPlace);
+    if (isHere()) {
       control.countMiss();
       return;
     }
-    if (here === 0) {
-      this.#streams?.missed(index, needed);
-      this.#ask();
-      here = this.#streams?.here ?? needed;
-    }
-    const count = Math.min(this.#upToEnd(index, 1), Math.max(here, needed));
+    this.#streams?.miss(index, needed);
+    this.#ask();
+    const count = Math.min(this.#upToEnd(index, 1), this.#streams?.here ?? needed);
     if (count > 1) {
       yield* bringInRun(pool, this.#file, {
         first: index,
@@ -138,7 +150,7 @@ export class Readahead {
 
   /** The trigger has been hit. */
   reached(): void {
-    this.#streams?.reached();
+    this.#streams?.hit();
     this.#ask();
   }
 

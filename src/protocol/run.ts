@@ -2,13 +2,15 @@
 // from there page by page into frames: one read into 64 scattered frames costs more than one read and 64 copies.
 //
 // A page is staged before it has a frame, so the bytes may be old by the time they are copied: it may have been brought in,
-// changed, written and reclaimed meanwhile. Whatever has changed it in the store since the read began shows in two words of
-// the file. FILE_WRITES moves at the end of each write, before the page's frame can be reclaimed; a write that failed, or
-// whose thread died, leaves the page dirty, so it is written again before that. FILE_CUT_SEQ moves when a truncate publishes
-// its size, and is even again when it has ended. Both are read before the store is, and looked at again once the page has a
-// frame: from then on nobody else brings it in, and a truncate finds it in the table as it finds any page being filled.
+// changed, written and reclaimed meanwhile. Whatever has changed it in the store since the read began shows in one word of
+// the file, FILE_WRITES, which is read before the store is, and looked at again once the page has a frame:
+//   - it moves at the end of each write, before the page's frame can be reclaimed. A write that failed, or whose thread died,
+//     leaves the page dirty, so it is written again before that.
+//   - it moves when the system has cut the file, before the truncate takes pages out of the table. So a page that is there
+//     too late to be found sees it moved, and one that is there before is dropped. The file's new last page is in the cache
+//     all the while. A cut that is not done shows in the file's size.
 
-import { formatOf } from '../kernel/format';
+import { formatOf, type PageFormat } from '../kernel/format';
 import type { FileId } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { type Answer, ask, io, type Pool, type Protocol, requestKind, serviceClass } from './effects';
@@ -83,6 +85,7 @@ export function* fillRun(pool: Pool, file: FileId, run: Run): Protocol<Answer> {
     span > 1 && span <= geometry.stagingPages && (stride === 1 || spans(geometry.stagingPages, stride));
   // The first area is kept for fsync. Who would wait for one while it holds others up could be what they wait for.
   const area = staged ? control.claimStaging(1) : -1;
+  const format = formatOf(pool, file);
   let brought = 0;
   try {
     const store = area < 0 ? undefined : yield* stage(pool, file, area, first + from * stride, span);
@@ -93,11 +96,8 @@ export function* fillRun(pool: Pool, file: FileId, run: Run): Protocol<Answer> {
       const admitted = admit(pool, file, index, once);
       if (admitted === L.EXISTS) continue;
       if (admitted !== 0) break;
-      const slot = (n - from) * stride;
-      const status =
-        store === undefined
-          ? yield* readIn(pool, file, index, false)
-          : yield* take(pool, file, index, store, slot);
+      let status = store === undefined ? STALE : take(pool, file, format, index, store, (n - from) * stride);
+      if (status === STALE) status = yield* readIn(pool, file, index, false);
       if (status !== 0) break;
       brought++;
       if (n >= run.demanded) control.bump(L.COUNT_READAHEAD);
@@ -108,16 +108,15 @@ export function* fillRun(pool: Pool, file: FileId, run: Run): Protocol<Answer> {
   return [0, brought, 0, 0];
 }
 
-/** What has been read of the store into a staging area, and how the file stood before. */
+/** What has been read of the store into a staging area, and FILE_WRITES from before. */
 interface Staged {
   readonly area: number;
   /** Bytes. */
   readonly length: number;
   readonly writes: number;
-  readonly cutSeq: number;
 }
 
-/** Reads pages side by side into the staging area; null if that fails, or the file is just being cut. */
+/** Reads pages side by side into the staging area; null if that fails. */
 function* stage(
   pool: Pool,
   file: FileId,
@@ -127,33 +126,36 @@ function* stage(
 ): Protocol<Staged | null> {
   const { kernel, geometry } = pool;
   const writes = kernel.fileWord(file, L.FILE_WRITES);
-  const cutSeq = kernel.fileWord(file, L.FILE_CUT_SEQ);
-  if (cutSeq & 1) return null;
   const { pageSize } = geometry;
   const bytes = pool.bytes.staging[area]!.subarray(0, pages * pageSize);
   const length = yield* io({ kind: 'read', file, bytes, position: first * pageSize });
-  return length < 0 ? null : { area, length, writes, cutSeq };
+  return length < 0 ? null : { area, length, writes };
 }
 
-/** Fills the page just admitted from where it was staged, and ends its claim: 0, or why it was given up. */
-function* take(pool: Pool, file: FileId, index: number, staged: Staged, slot: number): Protocol<number> {
+/** What was staged of a page may be old: it is to be read now that it has a frame. */
+const STALE = -100;
+
+/** Fills the page just admitted from where it was staged, and ends its claim: 0, STALE, or why it was given up. */
+function take(
+  pool: Pool,
+  file: FileId,
+  format: PageFormat,
+  index: number,
+  staged: Staged,
+  slot: number,
+): number {
   const { kernel, bytes, geometry } = pool;
   const { control } = kernel;
-  // A cut that is published from here on finds the page, as any that is being filled.
-  if (kernel.fileWord(file, L.FILE_CUT_SEQ) !== staged.cutSeq) {
-    control.abandonClaim();
-    return L.GONE;
-  }
   // Some page of the file has been written: this one perhaps.
-  if (kernel.fileWord(file, L.FILE_WRITES) !== staged.writes) return yield* readIn(pool, file, index, false);
-  if (index * formatOf(pool, file).payload >= kernel.size(file)) {
+  if (kernel.fileWord(file, L.FILE_WRITES) !== staged.writes) return STALE;
+  if (index * format.payload >= kernel.size(file)) {
     control.abandonClaim();
     return L.GONE;
   }
   const { pageSize } = geometry;
   const length = Math.max(0, Math.min(pageSize, staged.length - slot * pageSize));
   bytes.unstage(staged.area, slot, claimedFrame(pool), length);
-  return settle(pool, file, index, length);
+  return settle(pool, format, index, length);
 }
 
 /** Has a run brought in, here or by the file worker: how many pages. */

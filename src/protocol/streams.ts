@@ -48,7 +48,7 @@ export class Streams {
   readonly #streams: Stream[] = [];
   #clock = 0;
   #current: Stream | undefined;
-  /** The page whose hit it wants to be told of, by `reached`; -1: none. */
+  /** The page whose hit it wants to be told of, by `hit`; -1: none. */
   trigger = -1;
   /**
    * What the last call found: so many pages from the one missed on are worth reading at once, 1 if it is no stream of
@@ -64,7 +64,7 @@ export class Streams {
   }
 
   /** `pages` pages from `index` on are needed, and the first of them at least is not there. */
-  missed(index: number, pages: number): void {
+  miss(index: number, pages: number): void {
     this.here = 1;
     this.ahead = 0;
     const last = index + pages - 1;
@@ -80,7 +80,7 @@ export class Streams {
   }
 
   /** The trigger has been hit. */
-  reached(): void {
+  hit(): void {
     this.here = 0;
     this.ahead = 0;
     const stream = this.#current;

@@ -249,8 +249,7 @@ export class Stage {
     if (field === L.FRAME_STATE) {
       if ((old & L.ORPHAN) !== 0 && (value & L.ORPHAN) === 0) this.#orphans.add(frame);
       if (
-        (value & L.VALID) !== 0 &&
-        (value & L.CLAIMED) === 0 &&
+        (value & (L.VALID | L.CLAIMED | L.ORPHAN)) === L.VALID && // an orphan is in no table
         ((old & L.VALID) === 0 || (old & L.CLAIMED) !== 0)
       ) {
         this.#alone(frame);

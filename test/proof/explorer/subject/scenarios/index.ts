@@ -3,6 +3,7 @@ import { ends } from './ends';
 import { failures } from './failure';
 import { narrows } from './narrow';
 import { pins } from './pins';
+import { runs } from './runs';
 import { truncates } from './truncates';
 import { updates } from './updates';
 import { writebacks } from './writeback';
@@ -13,6 +14,7 @@ export const scenarios: readonly Scenario[] = [
   ...writebacks,
   ...failures,
   ...truncates,
+  ...runs,
   ...ends,
   ...narrows,
 ];
