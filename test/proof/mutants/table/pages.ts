@@ -277,7 +277,7 @@ export const pages: readonly Mutant[] = [
       change(
         FILL,
         'if (length < geometry.pageSize) bytes.zero(frame, length);',
-        'control.fillDone();\n  if (length < geometry.pageSize) bytes.zero(frame, length);\n  if (!checksummed) return [0, 0, 0, 0];',
+        'kernel.control.fillDone();\n  if (length < geometry.pageSize) bytes.zero(frame, length);\n  if (!format.checksummed) return 0;',
       ),
     ],
     found: [explored('tail-miss', 1)],
@@ -287,11 +287,11 @@ export const pages: readonly Mutant[] = [
     rule: '§5 fill: bytes, then VALID',
     breaks: [2],
     changes: [
-      change(FILL, '  control.fillDone();\n  return [0, 0, 0, 0];', '  return [0, 0, 0, 0];'),
+      change(FILL, '  kernel.control.fillDone();\n  return 0;', '  return 0;'),
       change(
         FILL,
-        '  const start = index * payload;\n',
-        '  const start = index * payload;\n  control.fillDone();\n',
+        '  const start = index * format.payload;\n',
+        '  const start = index * format.payload;\n  control.fillDone();\n',
       ),
     ],
     found: [explored('miss-miss', 1)],
