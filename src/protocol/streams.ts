@@ -51,8 +51,8 @@ export class Streams {
   /** The page whose hit it wants to be told of, by `hit`; -1: none. */
   trigger = -1;
   /**
-   * What the last call found: so many pages from the one missed on are worth reading at once, 1 if it is no stream of
-   * neighbours; and a window of `ahead` pages from `from` on, `stride` apart, is to be asked for, of which `asked` is told.
+   * What the last call found: so many pages from the one missed on are worth reading at once, more than are needed if they
+   * are of a stream of neighbours; and a window of `ahead` pages from `from` on, `stride` apart, is to be asked for, of which `asked` is told.
    */
   here = 1;
   ahead = 0;
@@ -65,7 +65,7 @@ export class Streams {
 
   /** `pages` pages from `index` on are needed, and the first of them at least is not there. */
   miss(index: number, pages: number): void {
-    this.here = 1;
+    this.here = pages;
     this.ahead = 0;
     const last = index + pages - 1;
     const stream = this.#find(index, pages);
@@ -122,13 +122,13 @@ export class Streams {
       // At the end of what was asked for it goes on. Before that, a page was asked for and is not there: it was taken
       // from the cache before its use, so so much is too much.
       stream.window =
-        index === stream.end ? Math.min(2 * stream.window, this.#cap(stream)) : this.#first(stream);
+        index === stream.end ? Math.min(2 * stream.window, this.#cap(stream)) : this.#first(stream, pages);
       return stream;
     }
     for (const stream of this.#streams) {
       if (stream.window > 0 || index - stream.last !== 1) continue;
       stream.stride = 1;
-      stream.window = this.#first(stream);
+      stream.window = this.#first(stream, pages);
       return stream;
     }
     // Only single pages: of longer reads that are apart it is not known where the next ends.
@@ -136,15 +136,16 @@ export class Streams {
     for (const stream of this.#streams) {
       if (stream.window > 0 || stream.pages > 1 || index - stream.last !== stream.stride) continue;
       stream.seen++;
-      if (stream.seen >= STRIDES_MIN) stream.window = this.#first(stream);
+      if (stream.seen >= STRIDES_MIN) stream.window = this.#first(stream, pages);
       return stream;
     }
     return this.#near(index) ?? this.#fresh(index);
   }
 
-  #first(stream: Stream): number {
+  /** A stream's first window: more for who reads more at a time. */
+  #first(stream: Stream, pages: number): number {
     const cap = this.#cap(stream);
-    return this.#limits.sequential ? cap : Math.min(WINDOW_MIN, cap);
+    return this.#limits.sequential ? cap : Math.min(Math.max(WINDOW_MIN, 2 * pages), cap);
   }
 
   /** The page that was missed last, if it is no stream's and near: the two may be the beginning of one. */
