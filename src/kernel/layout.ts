@@ -87,6 +87,8 @@ export const PLACE_PROBATION = 0;
 export const PLACE_MAIN = 1;
 /** Read once, says its reader: in a ring of its own, the first to go. Touches don't count. */
 export const PLACE_ONCE = 2;
+/** Main's, and not touched since it came back: the lookup that it was brought in for does not count. */
+export const PLACE_FRESH = 3;
 
 // -- Bucket: one 64-byte line of the lookup table: a sequence, an overflow head, 14 entries. --------------------------
 

@@ -24,7 +24,11 @@ const cached = (index: number) => thread.control.lookup(file, index) >= 0;
 const word = (index: number, field: number) =>
   thread.kernel.frameWord(thread.control.lookup(file, index) as FrameId, field);
 const uses = (index: number) => (word(index, L.FRAME_STATE) & L.USE_MASK) / L.USE_ONE;
-const placeOf = (index: number) => word(index, L.FRAME_QUEUE) & 3;
+/** Main's, fresh or not, counts as main's. */
+const placeOf = (index: number) => {
+  const place = word(index, L.FRAME_QUEUE) & 3;
+  return place === L.PLACE_FRESH ? L.PLACE_MAIN : place;
+};
 
 /** A hit, if the page is there. */
 function touch(index: number): boolean {
@@ -194,9 +198,9 @@ describe('probation', () => {
     }
   });
 
-  test('one that stays away for longer than half of a revolution of the hand is on probation again', () => {
+  test('one that stays away for longer than four tenths of a revolution of the hand is on probation again', () => {
     for (const [revolution, place] of [
-      [1000, L.PLACE_MAIN],
+      [1200, L.PLACE_MAIN],
       [100, L.PLACE_PROBATION],
     ] as const) {
       const page = cold++;
@@ -312,6 +316,17 @@ describe('main', () => {
     const before = shared();
     for (let n = 0; n < 10; n++) touch(0);
     expect(shared()).toEqual(before);
+  });
+
+  test('the lookup that a page was brought in for does not count, the next does', () => {
+    scan(2 * frames());
+    read(0);
+    scan(2 * probation());
+    read(0); // it comes back, and is touched
+    expect(placeOf(0)).toBe(L.PLACE_MAIN);
+    expect(uses(0)).toBe(0);
+    touch(0);
+    expect(uses(0)).toBe(1);
   });
 
   test('nor one of a page in the window', () => {

@@ -16,7 +16,7 @@
 // with more of main. Each return moves the target, weighed by how many pages were taken on either side: so it rests where a
 // page taken here is as likely to come back as one taken there.
 //
-// A page that comes back after a longer time than half of the hand's revolution would be taken before its next use: main is
+// A page that comes back after a longer time than four tenths of the hand's revolution would be taken before its next use: main is
 // not for those, or a loop that is larger than the cache would leave nothing in it.
 //
 // Everything here is a hint. Whatever these words hold, a frame is claimed by its state alone, and a sweep that finds
@@ -67,7 +67,11 @@ export function readPolicy(): void {
 @inline export function touchCounts(at: usize): bool {
   if (probation == 0) return true;
   const queue = atomic.load<i32>(at, L.FRAME_QUEUE);
-  if (queue & L.PLACE_MAIN) return true;
+  if (queue & L.PLACE_MAIN) {
+    if ((queue & 3) != L.PLACE_FRESH) return true;
+    atomic.store<i32>(at, L.PLACE_MAIN, L.FRAME_QUEUE);
+    return false;
+  }
   return (queue & L.PLACE_ONCE) == 0 && behind(queue >>> 2, atomic.load<i32>(0, L.HEADER_ADMITTED)) > window;
 }
 
@@ -120,10 +124,9 @@ export function place(frame: i32, fingerprint: i32, once: i32): void {
   const ghost = findGhost(fingerprint);
   if (ghost != 0) {
     atomic.store<i32>(ghostAt, 0, L.GHOSTS);
-    const early = isEarly(ghost);
-    learn(early, isTooOld(ghost));
-    if (early && !isTooOld(ghost)) {
-      atomic.store<i32>(frameAt(frame), L.PLACE_MAIN, L.FRAME_QUEUE);
+    learn(ghost);
+    if (isMains(ghost)) {
+      atomic.store<i32>(frameAt(frame), L.PLACE_FRESH, L.FRAME_QUEUE);
       return;
     }
   }
@@ -134,18 +137,17 @@ export function place(frame: i32, fingerprint: i32, once: i32): void {
 export function belongsToMain(fingerprint: i32): bool {
   if (probation == 0) return false;
   const ghost = findGhost(fingerprint);
-  return ghost != 0 && isEarly(ghost) && !isTooOld(ghost);
+  return ghost != 0 && isMains(ghost);
 }
 
 /** A page has come back: which share it would have taken to keep it. */
-function learn(early: bool, tooOld: bool): void {
-  if (early && tooOld) return;
+function learn(ghost: i32): void {
   let by = 16;
-  if (!early) {
+  if (!isEarly(ghost)) {
     const ratio =
       (18 * (atomic.load<i32>(0, L.HEADER_TAKEN_EARLY) + 1)) / (atomic.load<i32>(0, L.HEADER_TAKEN_LATE) + 1);
     by = -min<i32>(ratio, STEP_MOST);
-  }
+  } else if (!isWithin(ghost, GROWTH_TENTHS)) return; // no probation that is sensible would have kept it
   const was = atomic.load<i32>(0, L.HEADER_TARGET);
   atomic.store<i32>(0, max<i32>(probation << 4, min<i32>(probationMost << 4, was + by)), L.HEADER_TARGET);
 }
@@ -230,7 +232,8 @@ function revolved(): void {
   const took = now - atomic.load<i32>(0, L.HEADER_REVOLVED_AT);
   const before = atomic.load<i32>(0, L.HEADER_REVOLUTION);
   // Longer at once, shorter by and by: one quick revolution says little.
-  atomic.store<i32>(0, <u32>took > <u32>before ? took : (took >>> 1) + (before >>> 1), L.HEADER_REVOLUTION);
+  const after = <u32>took > <u32>before ? took : before - ((before - took) >>> 3);
+  atomic.store<i32>(0, after, L.HEADER_REVOLUTION);
   atomic.store<i32>(0, now, L.HEADER_REVOLVED_AT);
 }
 
@@ -316,13 +319,24 @@ const TAG_MASK: i32 = ~0x3fff;
   return (ghost & LATE) == 0;
 }
 
-/** Whether a page with this ghost stays away for longer than main would keep it. */
-function isTooOld(ghost: i32): bool {
+/** Tenths of a revolution of the hand for which a page may stay away, and be main's, or raise the target. */
+const MAIN_TENTHS: u32 = 4;
+const GROWTH_TENTHS: u32 = 3;
+
+/** Whether a page with this ghost belongs to main. One that stays away for longer would be taken before its next use. */
+// @ts-ignore: decorator
+@inline function isMains(ghost: i32): bool {
+  return isEarly(ghost) && isWithin(ghost, MAIN_TENTHS);
+}
+
+/** Whether the page was away for so many tenths of a revolution at the most. */
+function isWithin(ghost: i32, tenths: u32): bool {
   const now = atomic.load<i32>(0, L.HEADER_GHOSTED);
   const age = (((now >>> ghostShift) - ghost) & TIME_MASK) << ghostShift;
   const running = now - atomic.load<i32>(0, L.HEADER_REVOLVED_AT);
   const last = atomic.load<i32>(0, L.HEADER_REVOLUTION);
-  return <u32>age > <u32>(<u32>running > <u32>last ? running : last) >>> 1;
+  const revolution = <u32>running > <u32>last ? <u32>running : <u32>last;
+  return <u32>age <= (revolution / 10) * tenths;
 }
 
 /** Remembers a page that is taken, from probation or by the hand. The oldest ghost of its line makes room. */

@@ -44,7 +44,7 @@ export const replacement: readonly Mutant[] = [
     name: 'policy-no-ghosts',
     rule: '§5 replacement: a page that comes back soon is main’s at once',
     breaks: [],
-    changes: [change(POLICY, 'if (early && !isTooOld(ghost)) {', 'if (early && once != 0) {')],
+    changes: [change(POLICY, '    if (isMains(ghost)) {', '    if (isMains(ghost) && once != 0) {')],
     found,
   },
   {
@@ -58,7 +58,14 @@ export const replacement: readonly Mutant[] = [
     name: 'policy-too-old',
     rule: '§5 replacement: a page that stays away for longer than main would keep it is on probation again',
     breaks: [],
-    changes: [change(POLICY, 'return <u32>age > <u32>(', 'return age < 0 && <u32>age > <u32>(')],
+    changes: [change(POLICY, 'return <u32>age <= (revolution / 10) * tenths;', 'return revolution >= 0;')],
+    found,
+  },
+  {
+    name: 'policy-fresh',
+    rule: '§5 replacement: the lookup that a page was brought in for does not count, also in main',
+    breaks: [],
+    changes: [change(POLICY, 'L.PLACE_FRESH, L.FRAME_QUEUE);', 'L.PLACE_MAIN, L.FRAME_QUEUE);')],
     found,
   },
   {
