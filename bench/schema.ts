@@ -6,6 +6,7 @@ import { LATENCY, type Latency } from './histogram';
 import { KEEP_OR_REDIRTY_CELL, type KeepOrRedirtyCell } from './scenarios/keep-or-redirty/shape';
 import { MEMORY, type MemoryFigures } from './scenarios/memory/result';
 import { STABLE, type StableResult } from './scenarios/stable/shape';
+import { PRESSURE, type PressureCell } from './scenarios/pressure/result';
 import { fields, list, nullable, oneOf, problemsOf } from './shape';
 
 export const REPORT_SCHEMA = 'pinfold-bench';
@@ -42,6 +43,7 @@ export interface Results {
   memory: MemoryFigures | null;
   keepOrRedirty: KeepOrRedirtyCell[];
   stable: StableResult | null;
+  pressure: PressureCell[];
 }
 
 export const noResults = (): Results => ({
@@ -52,6 +54,7 @@ export const noResults = (): Results => ({
   memory: null,
   keepOrRedirty: [],
   stable: null,
+  pressure: [],
 });
 
 export interface Machine {
@@ -349,6 +352,7 @@ const REPORT = fields({
   memory: nullable(MEMORY),
   keepOrRedirty: list(KEEP_OR_REDIRTY_CELL),
   stable: nullable(STABLE),
+  pressure: PRESSURE,
   failures: list('string'),
 });
 

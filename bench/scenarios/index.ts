@@ -14,6 +14,8 @@ import { memoryTables } from './memory/table';
 import { micro } from './micro';
 import { mixed, mixedFailures } from './mixed';
 import { stable, stableFailures } from './stable';
+import { pressure, pressureFailures } from './pressure';
+import { pressureTable } from './pressure/table';
 
 /** The deadlock has little to repeat. */
 const DEADLOCK_MAX_MS = 3_000;
@@ -75,5 +77,13 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: stable,
     print: stableTables,
     failures: (report) => stableFailures(report.stable, report.interrupted),
+  },
+  {
+    name: 'pressure',
+    what: 'writers that dirty five times more than the disk takes, with up to 95% of the dirty pages pinned: the longest write',
+    share: 0,
+    measure: pressure,
+    print: pressureTable,
+    failures: pressureFailures,
   },
 ];
