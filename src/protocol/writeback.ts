@@ -219,23 +219,34 @@ export function* waitForWriteback(
   }
 }
 
-/** Dirty pages of the file that nobody has write-pinned, `most` at the most. */
+/** Among how many times as many pages those are sought that are written together: neighbours are in frames anywhere. */
+const CHOICE = 8;
+
+/** Dirty pages of the file that nobody has write-pinned, `most` at the most: such as lie close together. */
 export function cleanablePages(pool: Pool, file: FileId, most: number): DirtyPage[] {
   const { kernel } = pool;
   const free = (frame: FrameId) =>
     (kernel.frameWord(frame, L.FRAME_STATE) & (L.DIRTY | L.WRITE_MASK)) === L.DIRTY;
-  return dirtyPages(pool, file, free, most);
+  return densest(dirtyPages(pool, file, free, CHOICE * most), most);
 }
 
-/**
- * Cleans a few batches of the file's pages that nobody has write-pinned, for a caller who needs room: 0 or an errno. The
- * caller pays for a bounded number of I/Os.
- */
+/** Of pages by index the `most` that lie closest together. */
+function densest(pages: DirtyPage[], most: number): DirtyPage[] {
+  let best = 0;
+  let span = Number.POSITIVE_INFINITY;
+  for (let first = 0; first + most <= pages.length && span > most - 1; first++) {
+    const its = pages[first + most - 1]!.index - pages[first]!.index;
+    if (its < span) [best, span] = [first, its];
+  }
+  return pages.slice(best, best + most);
+}
+
+/** Cleans one batch of the file's pages that nobody has write-pinned, for a caller who needs room: 0 or an errno. */
 export function* clean(pool: Pool, file: FileId): Protocol<number> {
   const { kernel } = pool;
   const wakeAt = kernel.fileAt(file) + L.FILE_WAKE;
   const seq = kernel.load(wakeAt);
-  const pages = cleanablePages(pool, file, 4 * pool.geometry.stagingPages);
+  const pages = cleanablePages(pool, file, pool.geometry.stagingPages);
   const { errno, busy, pages: written } = yield* writeBack(pool, file, pages, 'skip', 1);
   if (errno !== 0) return errno;
   if (busy.length > 0) yield* waitForWriteback(pool, busy[0]!.frame);
