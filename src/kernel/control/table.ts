@@ -288,6 +288,7 @@ export function reclaim(enough: i32, file: i32, index: i32): i32 {
         if (s & L.DIRTY && its >= 0) {
           dirty++;
           dirtyFile = its;
+          held++;
         } else if (its >= 0 || s & L.ORPHAN || (s & L.CLAIMED) == 0) {
           busy++; // else, claimed and without identity, it is an undo frame, or one that somebody is about to fill
           held++;
@@ -319,6 +320,7 @@ export function reclaim(enough: i32, file: i32, index: i32): i32 {
       readmit(frame, whence);
       unstable++;
       unstableFile = its;
+      held++;
       continue;
     }
     if (whence != FROM_ONCE) {
