@@ -12,6 +12,8 @@ import type { Store } from '../store/store';
 
 /** The longest sleep between two looks around, in ms. A missed wake-up would cost this much, not for ever. */
 const SLICE_MS = 50;
+/** Who sleeps for less only pauses: nobody is missed, in ms. */
+const PAUSE_MS = 1;
 
 export class SyncDriver {
   readonly #kernel: Kernel;
@@ -136,6 +138,6 @@ export class SyncDriver {
     const life = this.#kernel.load(L.HEADER_LIFE);
     if (life >= L.LIFE_CLOSED) throw lifeError(life);
     const woken = Atomics.wait(this.#kernel.words, at >> 2, seq, Math.min(timeoutMs, SLICE_MS));
-    if (woken === 'timed-out') this.#lookAround();
+    if (woken === 'timed-out' && timeoutMs >= PAUSE_MS) this.#lookAround();
   }
 }

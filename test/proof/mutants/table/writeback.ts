@@ -737,7 +737,7 @@ export const writebacks: readonly Mutant[] = [
     changes: [
       change(
         FILE,
-        'return overRatio(attachment, dirtyRatio) && this.#control.updateDepth() === 0;',
+        'return isPressed(attachment, this.#id, dirtyRatio) && this.#control.updateDepth() === 0;',
         'return false;',
       ),
     ],
@@ -768,5 +768,52 @@ export const writebacks: readonly Mutant[] = [
       ),
     ],
     found: [tested('test/throttle.test.ts')],
+  },
+  {
+    name: 'throttle-unflushed',
+    rule: '§7 throttle: pages that wait for a flush can’t be reclaimed, so they count for a writer’s limit',
+    breaks: [8],
+    changes: [
+      change(
+        THROTTLE,
+        'pool.kernel.control.cleanable() + unflushed(pool, file) >',
+        'pool.kernel.control.cleanable() >',
+      ),
+    ],
+    found: [tested('test/kernel/batches.test.ts')],
+  },
+  {
+    name: 'throttle-flush-unasked',
+    rule: '§7 throttle: a writer that flushes are behind asks for one',
+    breaks: [8],
+    changes: [change(THROTTLE, '    kernel.control.askFlush(file);\n', '')],
+    found: [tested('test/kernel/batches.test.ts')],
+  },
+  {
+    name: 'flush-asked-for-ever',
+    rule: '§7 throttle: what was asked for is taken once',
+    breaks: [8],
+    changes: [
+      change(
+        ROWS,
+        'atomic.xchg<i32>(0, 0, L.HEADER_FLUSH_ASKED) - 1',
+        'atomic.load<i32>(0, L.HEADER_FLUSH_ASKED) - 1',
+      ),
+    ],
+    found: [tested('test/kernel/batches.test.ts')],
+  },
+  {
+    name: 'throttle-scattered',
+    rule: '§7 gather: one write per run',
+    breaks: [8],
+    changes: [change(PROTOCOL, 'return pages.slice(best, best + most);', 'return pages.slice(0, most);')],
+    found: [tested('test/kernel/batches.test.ts')],
+  },
+  {
+    name: 'throttle-own-file-only',
+    rule: '§7 throttle: of another file, if its own has nothing to clean',
+    breaks: [8],
+    changes: [change(FILES, 'atomic.load<i32>(summaryWordAt(file, group), L.FILE_SUMMARY) != 0', 'false')],
+    found: [tested('test/kernel/batches.test.ts')],
   },
 ];
