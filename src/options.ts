@@ -4,7 +4,10 @@ import { rangeError, show, typeError } from './errors';
 export type FsyncPolicy = 'bounce' | 'block';
 
 export interface CacheOptions {
-  /** Bytes for page frames and staging areas. Default 64 MiB. Metadata comes on top: 2 to 3 percent. */
+  /**
+   * Bytes for page frames and staging areas. Default 64 MiB, 128 GiB at the most. Metadata comes on top: 2 to 2.5 percent from
+   * 64 MiB on, more with a larger `maxFiles`. It can be 2 GiB at the most: that is enough for some 100 GiB of pages of 4 KiB.
+   */
   memory?: number;
   /** Bytes a page: a power of two, 4,096 to 65,536. Default 4,096. */
   pageSize?: number;
@@ -33,7 +36,10 @@ export interface CacheOptions {
   maxThreads?: number;
   /** How many pins one thread may hold at a time. 1 to 4,096, default 256. */
   maxPinsPerThread?: number;
-  /** How many files may be open or have pages in the cache at a time. 1 to 65,536, default 512. */
+  /**
+   * How many files may be open or have pages in the cache at a time. 1 to 65,536, default 512. An open file takes two descriptors
+   * of the process.
+   */
   maxFiles?: number;
 }
 

@@ -130,7 +130,7 @@ export interface Control {
   fileSetSize(file: FileId, lo: number, hi: number): void;
   fileSize(file: FileId): void;
   fileResized(file: FileId): void;
-  nextBusyFile(from: FileId, flushes: number): FileId;
+  nextBusyFile(from: number, to: number, flushes: number): FileId;
   cutTry(file: FileId): number;
   cutPublish(file: FileId, lo: number, hi: number, tail: number): void;
   cutTakeBack(file: FileId): void;

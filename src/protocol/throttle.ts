@@ -80,8 +80,8 @@ export function* cleanForWriter(pool: Pool, file: FileId): Protocol<Answer> {
 function* cleanOther(pool: Pool, file: FileId, from: number, to: number): Protocol<boolean> {
   const { kernel } = pool;
   for (let next = from; ; next++) {
-    const other = kernel.control.nextBusyFile(next as FileId, 0);
-    if (other < 0 || other >= to) return false;
+    const other = kernel.control.nextBusyFile(next, to, 0);
+    if (other < 0) return false;
     if (other !== file && (yield* cleanBatch(pool, other))) {
       kernel.cleanedLast = other;
       return true;

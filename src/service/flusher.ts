@@ -15,6 +15,8 @@ import { awaitBell, isOpen, serveAll } from './requests';
 const LOOK_MS = 250;
 /** The same when a thread has just been seen to end, or its row waits for a service thread; twice as long each time. */
 const ENDING_LOOK_MS = 2;
+/** How many files it looks at between two looks for requests: some 0.1 ms in a pool of 8 GiB. */
+const FILES_AT_ONCE = 256;
 /** Share of the frames that may hold unstable pages before flushers flush, ahead of the reclaimer's need. */
 const UNSTABLE_RATIO = 1 / 8;
 
@@ -112,17 +114,27 @@ export function* lookAround(attachment: Attachment, now: number, serve: () => vo
   const expired = (frame: FrameId) =>
     ((now - kernel.frameWord(frame, L.FRAME_DIRTIED_AT)) | 0) >= options.dirtyExpireMs;
   const flushAll = kernel.control.countUnstable() > UNSTABLE_RATIO * geometry.frames;
-  let from = 0;
-  for (;;) {
-    const file = kernel.control.nextBusyFile(from as FileId, 1);
-    if (file < 0) return;
-    from = file + 1;
+  for (const file of busyFiles(attachment, serve)) {
     if (isResting(attachment, file, now)) continue;
     if (!attachment.references.retain(file)) continue;
     try {
       yield* visit(attachment, file, now, all ? undefined : expired, flushAll, serve);
     } finally {
       if (attachment.references.release(file)) kernel.control.ring(serviceClass.files);
+    }
+  }
+}
+
+/** The files that have something to write or to flush. Who waits for this thread does not wait for a look at all. */
+function* busyFiles({ kernel, geometry }: Attachment, serve: () => void): Generator<FileId> {
+  for (let first = 0; first < geometry.files; first += FILES_AT_ONCE) {
+    if (first > 0) serve();
+    const end = Math.min(first + FILES_AT_ONCE, geometry.files);
+    for (let from = first; ; ) {
+      const file = kernel.control.nextBusyFile(from, end, 1);
+      if (file < 0) break;
+      yield file;
+      from = file + 1;
     }
   }
 }

@@ -85,7 +85,7 @@ test('nextBusyFile finds each open file with dirty pages, or with something to f
   const busy = (flushes: number) => {
     const found: number[] = [];
     for (let from = 0; ; ) {
-      const file = control.nextBusyFile(from as FileId, flushes);
+      const file = control.nextBusyFile(from, 2000, flushes);
       if (file < 0) return found;
       found.push(file);
       from = file + 1;

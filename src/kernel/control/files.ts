@@ -1,6 +1,6 @@
 // File rows: identity, references, size.
 import * as L from '../layout';
-import { fileAt, files, groups, heldFileAt, me, out, row, rowAt, summaryWordAt, wakeFile } from './words';
+import { fileAt, groups, heldFileAt, me, out, row, rowAt, summaryWordAt, wakeFile } from './words';
 
 /**
  * Takes this owner's reference to an open file: 1, or 0 if its row is free or being closed. One for each owner and file,
@@ -36,11 +36,11 @@ export function fileRelease(file: i32, id: i32): i32 {
 }
 
 /**
- * The first open file at or after `from` that may have dirty pages or, with `flushes`, something to flush; or −1. For who looks
+ * The first open file at or after `from`, and before `to`, that may have dirty pages or, with `flushes`, something to flush; or −1. For who looks
  * at all files: a word or two each. A moment's view, and a scanner may hide a bit for a moment: who is passed over has another turn.
  */
-export function nextBusyFile(from: i32, flushes: i32): i32 {
-  for (let file = from; file < files; file++) {
+export function nextBusyFile(from: i32, to: i32, flushes: i32): i32 {
+  for (let file = from; file < to; file++) {
     const at = fileAt(file);
     if (atomic.load<i32>(at, L.FILE_REFS) < 0) continue;
     if (flushes != 0 && atomic.load<i32>(at, L.FILE_WRITES) != atomic.load<i32>(at, L.FILE_WRITES_FLUSHED)) return file;

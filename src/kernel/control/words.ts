@@ -15,7 +15,6 @@ export let groups: i32 = 0;
 let fileWords: usize = 0;
 let summaryWords: usize = 0;
 export let rows: i32 = 0;
-export let files: i32 = 0;
 let rowBytes: usize = 0;
 let atBuckets: usize = 0;
 let atFrames: usize = 0;
@@ -39,7 +38,6 @@ export function readHeader(): void {
   fileWords = load<i32>(L.HEADER_FILE_WORDS);
   summaryWords = load<i32>(L.HEADER_FILE_SUMMARY_WORDS);
   rows = load<i32>(L.HEADER_ROWS);
-  files = load<i32>(L.HEADER_FILES);
   rowBytes = load<i32>(L.HEADER_ROW_BYTES);
   atBuckets = load<i32>(L.HEADER_AT_BUCKETS) - L.BUCKET_BIAS;
   atFrames = load<i32>(L.HEADER_AT_FRAMES);
