@@ -22,6 +22,8 @@ export interface FileSpec {
   readonly number: number;
   readonly kind: FileKind;
   readonly path: string;
+  /** All open it so. */
+  readonly direct: boolean;
   /** A descriptor past the cache, for all threads: what is in the file itself. */
   readonly fd: number;
   /** The most it may have. */
@@ -76,8 +78,11 @@ export const areaOf = (file: FileSpec, page: number, record: number) =>
 /** The slot whose worker alone writes the page, or lets devices store into it. */
 export const ownerOf = (page: number, slots: number) => Math.floor(page / CHUNK) % slots;
 
-/** The files, in `directory`, and how many records they may hold. */
-export function createFiles(directory: string): { files: FileSpec[]; areas: number } {
+/** The files, in `directory`, and how many records they may hold. `isDirect` is asked for each. */
+export function createFiles(
+  directory: string,
+  isDirect: () => boolean,
+): { files: FileSpec[]; areas: number } {
   let areas = 0;
   const files = plan.map(({ kind, pages, size, records, device }, number): FileSpec => {
     const path = join(directory, `${kind}-${number}`);
@@ -85,7 +90,17 @@ export function createFiles(directory: string): { files: FileSpec[]; areas: numb
     fs.truncateSync(path, size * PAGE);
     const first = areas;
     areas += pages * records.length;
-    return { number, kind, path, fd: fs.openSync(path, 'r'), pages, records, device, first };
+    return {
+      number,
+      kind,
+      path,
+      direct: isDirect(),
+      fd: fs.openSync(path, 'r'),
+      pages,
+      records,
+      device,
+      first,
+    };
   });
   return { files, areas };
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { CachedFile, PageCache } from 'pinfold';
 import { createHarness, engineOf, type HarnessCache } from '#harness';
+import { directObstacle } from '../support/direct.ts';
 import { violationsWhenQuiet } from '../threads/invariants.ts';
 import { Author } from './author.ts';
 import { Board, type Op, slotState } from './board.ts';
@@ -96,7 +97,9 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
   process.once('exit', () => fs.rmSync(directory, { recursive: true, force: true }));
   const pipe = join(directory, 'pipe');
   execFileSync('mkfifo', [pipe]);
-  const { files, areas } = createFiles(directory);
+  const choice = new Random(options.seed * 7919 + 1);
+  const directly = directObstacle(directory) === undefined;
+  const { files, areas } = createFiles(directory, () => choice.oneIn(2) && directly);
   const devices = createDevices(directory, pipe);
   await warmUp();
   const before = census();
@@ -120,6 +123,8 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
   const storm = new Storm(options, random, harness, workers, files, areas, devices);
   return await storm.run(before);
 }
+
+const openSync = (cache: PageCache, { path, direct }: FileSpec) => cache.openSync(path, { direct });
 
 class Storm {
   readonly #options: StormOptions;
@@ -171,7 +176,7 @@ class Storm {
     let stats: StormReport['stats'];
     try {
       for (const file of this.#files) {
-        if (file.kind !== 'small') this.#opened.set(file, this.#cache.openSync(file.path));
+        if (file.kind !== 'small') this.#opened.set(file, openSync(this.#cache, file));
       }
       const timers = this.#startTrouble();
       if (kills === 0) setTimeout(() => board.stop(), seconds * 1000).unref();
@@ -340,7 +345,7 @@ class Storm {
         this.#mark('updateSync', () => this.#author.updateSync(handle, this.#author.plan(file, page, 0)));
       } else if (how === 2) {
         const small = random.pick(this.#files.filter(({ kind }) => kind === 'small'));
-        this.#mark('handles', () => this.#cache.openSync(small.path).closeSync());
+        this.#mark('handles', () => openSync(this.#cache, small).closeSync());
       } else {
         const look = new Look(this.#board, file, page);
         if (this.#mark('viewSync', () => handle.viewSync(page, Look.at, look)))
@@ -383,7 +388,7 @@ class Storm {
     const cache = this.#cache;
     const [shared] = [...this.#opened.values()] as [CachedFile];
     if (plant === 'pin') shared.pinSync(0);
-    if (plant === 'handle') cache.openSync(this.#files.at(-1)!.path);
+    if (plant === 'handle') openSync(cache, this.#files.at(-1)!);
     const opened = new Set([...this.#opened.values()].map((handle) => engineOf(handle).id as number));
     const left = await violationsWhenQuiet(shared, () => cache.stats(), {
       ms: this.#options.stallMs,
@@ -391,7 +396,7 @@ class Storm {
     });
     if (left.length > 0) throw new Violation(`left behind: ${left.join('; ')}`);
     for (const file of this.#files) {
-      const handle = this.#opened.get(file) ?? cache.openSync(file.path);
+      const handle = this.#opened.get(file) ?? openSync(cache, file);
       this.#opened.set(file, handle);
       this.#board.begin(this.#mainSlot, 0, 'fsync');
       await this.#fsync(handle);

@@ -71,7 +71,7 @@ const settled = new Map<number, { block: number }>();
 async function attach(): Promise<void> {
   cache = await patiently('ERR_PINFOLD_THREADS', () => attachHarness(data.handle));
   opened = new Map();
-  for (const file of Object.values(kinds)) opened.set(file, await open(file.path));
+  for (const file of Object.values(kinds)) opened.set(file, await open(file.path, { direct: file.direct }));
 }
 
 /** An fsync that timed out goes on for a while, and is under way till then. */
@@ -418,7 +418,8 @@ class Lane {
   async #handles(): Promise<void> {
     const { file, page } = this.#target();
     await this.#do('handles', async () => {
-      const handle = await open(file.path, random.oneIn(2) ? { mode: 'r' } : {});
+      const { direct } = file;
+      const handle = await open(file.path, random.oneIn(2) ? { mode: 'r', direct } : { direct });
       this.#look(file, handle, page, 'by another handle');
       handle.closeSync();
     });
@@ -428,7 +429,8 @@ class Lane {
   async #small(): Promise<void> {
     const file = random.pick(smalls);
     await this.#do('small files', async () => {
-      const handle = await open(file.path);
+      const { direct } = file;
+      const handle = await open(file.path, { direct });
       for (let n = random.below(4); n > 0; n--) {
         const page = random.below(file.pages);
         if (random.oneIn(2)) author.updateSync(handle, author.plan(file, page, 0));
@@ -452,7 +454,8 @@ class Lane {
   async #newFile(): Promise<void> {
     const path = `${kinds.shared.path}-by-${worker}-${this.#lane}-${random.below(1e6)}`;
     await this.#do('new file', async () => {
-      const handle = await open(path, { create: true });
+      const direct = random.oneIn(2) && files.some((file) => file.direct);
+      const handle = await open(path, { create: true, direct });
       const bytes = deviceBlock(worker, 100 + random.below(3 * PAGE));
       handle.writeSync(bytes, 0);
       const synced = random.oneIn(2);

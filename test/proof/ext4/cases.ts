@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { type CachedFile, type CacheOptions, PageCache } from 'pinfold';
+import { type CachedFile, type CacheOptions, type OpenOptions, PageCache } from 'pinfold';
 import { engineOf, layout } from '#harness';
 import { inThread } from '../../support/thread.ts';
 import { until } from '../../support/until.ts';
@@ -31,10 +31,13 @@ export const digestOf = (bytes: Uint8Array) => createHash('sha256').update(bytes
 class Disk {
   readonly path: string;
   readonly model: Buffer;
+  /** How all open it. */
+  readonly how: OpenOptions;
   heard = 0;
   readonly #breaker: string;
 
-  constructor(directory: string, breaker: string, name: string, pages = PAGES) {
+  constructor(directory: string, breaker: string, name: string, how: OpenOptions, pages = PAGES) {
+    this.how = how;
     this.path = join(directory, name);
     this.#breaker = breaker;
     this.model = Buffer.alloc(pages * PAGE, 1);
@@ -109,7 +112,7 @@ const cases: Record<string, readonly [CacheOptions, Case]> = {
   'writeSync and fsyncSync': [
     QUIET,
     async (disk, cache) => {
-      const file = cache.openSync(disk.path);
+      const file = cache.openSync(disk.path, disk.how);
       disk.write(file, all, 40);
       await disk.broken(() => disk.fails('fsyncSync', () => file.fsyncSync()));
       file.fsyncSync();
@@ -118,7 +121,7 @@ const cases: Record<string, readonly [CacheOptions, Case]> = {
   'update and fsync': [
     QUIET,
     async (disk, cache) => {
-      const file = await cache.open(disk.path);
+      const file = await cache.open(disk.path, disk.how);
       for (const page of all) {
         await file.update(page, (bytes) => bytes.fill(90 + page));
         disk.model.fill(90 + page, page * PAGE, (page + 1) * PAGE);
@@ -130,7 +133,7 @@ const cases: Record<string, readonly [CacheOptions, Case]> = {
   'the device stays broken for several fsyncs': [
     QUIET,
     async (disk, cache) => {
-      const file = await cache.open(disk.path);
+      const file = await cache.open(disk.path, disk.how);
       for (const value of [50, 70, 90]) {
         disk.write(file, [value / 10, 3, 20], value);
         await fails(disk, file);
@@ -143,12 +146,13 @@ const cases: Record<string, readonly [CacheOptions, Case]> = {
   'two handles, of two threads': [
     QUIET,
     async (disk, cache) => {
-      const file = await cache.open(disk.path);
-      const other = await cache.open(disk.path);
+      const file = await cache.open(disk.path, disk.how);
+      const other = await cache.open(disk.path, disk.how);
       disk.write(file, all, 30);
       await disk.broken(async () => {
-        const thread = inThread(cache.handle, disk.path, (attached, path) => {
-          const mine = attached.openSync(path);
+        const { path, how } = disk;
+        const thread = inThread(cache.handle, { path, how }, (attached, { path, how }) => {
+          const mine = attached.openSync(path, how);
           try {
             mine.fsyncSync();
             return 'resolved';
@@ -167,8 +171,8 @@ const cases: Record<string, readonly [CacheOptions, Case]> = {
   'a flusher hears it first': [
     { memory: 256 * 1024, dirtyExpireMs: 0, writebackIntervalMs: 5 },
     async (disk, cache) => {
-      const file = await cache.open(disk.path);
-      const other = await cache.open(disk.path);
+      const file = await cache.open(disk.path, disk.how);
+      const other = await cache.open(disk.path, disk.how);
       await disk.broken(async () => {
         disk.write(file, all.slice(0, 24), 60);
         // Not stats().errors: that counts a failed flush, a moment before it is noted for the handles.
@@ -183,7 +187,7 @@ const cases: Record<string, readonly [CacheOptions, Case]> = {
   'another program hears it first': [
     { ...QUIET, dirtyExpireMs: 0, writebackIntervalMs: 5 },
     async (disk, cache) => {
-      const file = await cache.open(disk.path);
+      const file = await cache.open(disk.path, disk.how);
       disk.write(file, [1, 5, 6], 80);
       await until("the pages are the system's to write", () => cache.stats().dirty === 0, 5000);
       // It has the system write the pages, and is told. We have a file description of our own.
@@ -198,7 +202,7 @@ const cases: Record<string, readonly [CacheOptions, Case]> = {
   'a pool too small for what is written': [
     { memory: 256 * 1024, writebackIntervalMs: 2 ** 30, dirtyBackgroundRatio: 1, dirtyRatio: 1 },
     async (disk, cache) => {
-      const file = await cache.open(disk.path);
+      const file = await cache.open(disk.path, disk.how);
       const pages = Array.from({ length: disk.model.length / PAGE }, (_, n) => n);
       let next = 0;
       const goOn = () => {
@@ -213,7 +217,7 @@ const cases: Record<string, readonly [CacheOptions, Case]> = {
   'closing the cache': [
     QUIET,
     async (disk, cache) => {
-      const file = await cache.open(disk.path);
+      const file = await cache.open(disk.path, disk.how);
       disk.write(file, [0, 9, 31], 110);
       await disk.broken(() => disk.fails('close', () => cache.close()));
       await cache.close();
@@ -222,7 +226,7 @@ const cases: Record<string, readonly [CacheOptions, Case]> = {
 };
 
 async function pinnedPages(disk: Disk, cache: PageCache): Promise<void> {
-  const file = await cache.open(disk.path);
+  const file = await cache.open(disk.path, disk.how);
   disk.write(file, [3, 4, 5, 12], 20);
   const pages = [4, 12].map((index) => file.pinSync(index, 'write'));
   for (const page of pages) {
@@ -237,7 +241,17 @@ async function pinnedPages(disk: Disk, cache: PageCache): Promise<void> {
   await file.fsync();
 }
 
-export const caseNames: readonly string[] = Object.keys(cases);
+/** What is not in the system's cache no other program can have written. */
+const NOT_DIRECT = 'another program hears it first';
+
+/** Each case, for files as usual and for direct ones. */
+const allCases = [false, true].flatMap((direct) =>
+  Object.entries(cases)
+    .filter(([name]) => !direct || name !== NOT_DIRECT)
+    .map(([name, [options, does]]) => ({ name, direct, options, does })),
+);
+
+export const caseCount = allCases.length;
 
 /** What a program without such a cache does: the retry of fdatasync says yes, and the data is gone. */
 async function plain(disk: Disk): Promise<void> {
@@ -253,8 +267,14 @@ export async function doCases(directory: string, breaker: string): Promise<CaseR
   const expected: Expected[] = [];
   const wrong: string[] = [];
   let heard = 0;
-  const note = async (name: string, lost: boolean, pages: number, does: (disk: Disk) => Promise<void>) => {
-    const disk = new Disk(directory, breaker, `file-${expected.length}`, pages);
+  const note = async (
+    name: string,
+    lost: boolean,
+    pages: number,
+    how: OpenOptions,
+    does: (disk: Disk) => Promise<void>,
+  ) => {
+    const disk = new Disk(directory, breaker, `file-${expected.length}`, how, pages);
     try {
       await does(disk);
     } catch (error) {
@@ -263,12 +283,13 @@ export async function doCases(directory: string, breaker: string): Promise<CaseR
     if (!lost) heard += disk.heard;
     expected.push({ case: name, path: disk.path, digest: digestOf(disk.model), lost });
   };
-  await note('plain writeSync and fdatasyncSync', true, PAGES, plain);
-  for (const [name, [options, does]] of Object.entries(cases)) {
+  await note('plain writeSync and fdatasyncSync', true, PAGES, {}, plain);
+  for (const { name, direct, options, does } of allCases) {
     const cache = await PageCache.create(options);
     const pages = name.startsWith('a pool too small') ? 120 : PAGES;
-    await note(name, false, pages, (disk) => does(disk, cache));
-    await cache.close().catch((error: Error) => wrong.push(`${name}: close: ${error.message}`));
+    const full = direct ? `${name}, direct` : name;
+    await note(full, false, pages, { direct }, (disk) => does(disk, cache));
+    await cache.close().catch((error: Error) => wrong.push(`${full}: close: ${error.message}`));
   }
   return { expected, heard, wrong };
 }

@@ -2,6 +2,7 @@
 import { doCases } from './cases.ts';
 import { callAll, type Mode } from './syscalls.ts';
 
-const [what, path, argument] = process.argv.slice(2) as [string, string, string];
-const report = what === 'cases' ? await doCases(path, argument) : await callAll(path, argument as Mode);
+const [what, path, argument, direct] = process.argv.slice(2) as [string, string, string, string];
+const report =
+  what === 'cases' ? await doCases(path, argument) : await callAll(path, argument as Mode, direct === 'true');
 process.stdout.write(`${JSON.stringify(report)}\n`, () => process.exit(0));

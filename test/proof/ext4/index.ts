@@ -1,9 +1,10 @@
 // The kernel's own fsync failure: after it Linux has marked the pages clean, and the retry says that all is well. A real
 // ext4 on a device that breaks under the fsync shows it of plain Node code, in the same run in which Pinfold keeps all.
 import fs from 'node:fs';
+import { directObstacle } from '../../support/direct.ts';
 import { root } from '../../support/root.ts';
 import type { Context, Control, Outcome, Part, Violation } from '../part.ts';
-import { type CaseReport, caseNames, digestOf, type Expected } from './cases.ts';
+import { type CaseReport, caseCount, digestOf, type Expected } from './cases.ts';
 import { runLimited } from './program.ts';
 import { inject, injections, MODES, straceObstacle } from './syscalls.ts';
 import { obstacle, Volume } from './volume.ts';
@@ -67,7 +68,7 @@ async function onVolume(volume: Volume, findings: Findings, log: Context['log'])
   log('caches are dropped, it is mounted again');
   for (const expected of report.expected) check(expected, findings, violate);
   findings.figures.push(
-    ['cases of a device that breaks under ext4, read from it afterwards', `${caseNames.length}`],
+    ['cases of a device that breaks under ext4, read from it afterwards', `${caseCount}`],
     ['EIO of the system, told by Pinfold', `${report.heard}`],
   );
 }
@@ -91,16 +92,20 @@ async function underStrace(findings: Findings, log: Context['log']): Promise<voi
     findings.skipped.push(`calls of the system that fail: ${why}`);
     return;
   }
-  const left = injections.flatMap((injection) => MODES.map((mode) => ({ injection, mode })));
+  const none = directObstacle();
+  if (none) findings.skipped.push(`calls for direct I/O that fail: ${none}`);
+  const left = injections
+    .filter(({ direct }) => !direct || !none)
+    .flatMap((injection) => MODES.map((mode) => ({ injection, mode })));
   const total = left.length;
   const work = async () => {
     for (let next = left.shift(); next; next = left.shift()) {
       const { injection, mode } = next;
-      const { call, errno, when } = injection;
+      const { call, errno, when, direct } = injection;
       const wrong = await inject(injection, mode, CHILD).catch(reasonOf);
       if (wrong)
         findings.violations.push({
-          what: `${call} fails with ${errno} (${when}), ${mode}: ${wrong}`,
+          what: `${call} fails with ${errno} (${when}), ${mode}${direct ? ', direct' : ''}: ${wrong}`,
           replay: 'strace',
         });
     }

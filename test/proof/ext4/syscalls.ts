@@ -19,6 +19,8 @@ export interface Injection {
   /** Which calls of a thread, as strace names them. */
   readonly when: string;
   readonly ends: Ends;
+  /** The file is open for direct I/O. */
+  readonly direct?: boolean;
 }
 
 /** How callers call: each in this thread, or by service threads. */
@@ -44,6 +46,9 @@ export const injections: readonly Injection[] = [
   { call: 'openat', errno: 'EMFILE', when: '1', ends: ending([0, 'EMFILE']) },
   // Interrupted calls are made again, by Node or by the store.
   { call: 'pwrite64,pread64,fdatasync,ftruncate', errno: 'EINTR', when: '1..2', ends: OK },
+  { call: 'pwrite64,pread64,fdatasync,ftruncate', errno: 'EINTR', when: '1..2', ends: OK, direct: true },
+  { call: 'fdatasync', errno: 'EIO', when: '1', ends: ending([2, 'EIO']), direct: true },
+  { call: 'pwrite64', errno: 'EINVAL', when: '1', ends: ending([2, 'EINVAL']), direct: true },
 ];
 
 /** Why strace can't do it here; undefined if it can. */
@@ -57,7 +62,11 @@ export function straceObstacle(): string | undefined {
 }
 
 /** In a traced process: does the calls, and tells what each came to and what is wrong in the end. */
-export async function callAll(path: string, mode: Mode): Promise<{ ends: string[]; wrong: string }> {
+export async function callAll(
+  path: string,
+  mode: Mode,
+  direct: boolean,
+): Promise<{ ends: string[]; wrong: string }> {
   const cache = await PageCache.create({
     memory: 1 << 20,
     writebackIntervalMs: 2 ** 30,
@@ -81,7 +90,7 @@ export async function callAll(path: string, mode: Mode): Promise<{ ends: string[
   try {
     fs.closeSync(fs.openSync(path, 'r'));
   } catch {}
-  const open = () => (here ? cache.openSync(path) : cache.open(path));
+  const open = () => (here ? cache.openSync(path, { direct }) : cache.open(path, { direct }));
   await call(async () => await (await open()).close());
   const file = await open();
   const first = (bytes: Uint8Array) => bytes[0];
@@ -116,7 +125,7 @@ export async function inject(injection: Injection, mode: Mode, child: string): P
     const bytes = Uint8Array.from({ length: 12 * PAGE }, (_, at) => (at % 251) + 1);
     fs.writeFileSync(path, bytes);
     fs.writeFileSync(`${path}.model`, bytes);
-    const { call, errno, when, ends } = injection;
+    const { call, errno, when, ends, direct = false } = injection;
     const trace = [
       '-f',
       '-o',
@@ -135,6 +144,7 @@ export async function inject(injection: Injection, mode: Mode, child: string): P
       'syscalls',
       path,
       mode,
+      `${direct}`,
     ]);
     if (status !== 0) return `it ends with ${status}: ${output.slice(-500)}`;
     const told = JSON.parse(output.trim().split('\n').pop()!) as { ends: string[]; wrong: string };

@@ -15,8 +15,10 @@ test.each(workloads.map((workload) => [workload.name, workload] as const))(
   async (_, workload) => {
     for (const way of WAYS) {
       const sums = new Sums();
-      const runner = new Runner({ workload, pinnedDirty: 'redirty', way }, engine, debugKernel(), sums);
+      const setting = { workload, pinnedDirty: 'redirty', way, direct: way === 'by service' } as const;
+      const runner = new Runner(setting, engine, debugKernel(), sums);
       expect((await runner.run([])).found).toBeUndefined();
+      expect(sums.direct > 0).toBe(setting.direct);
       if (way === 'in place') continue;
       expect(await runner.sweep(failure('EIO'), 'once')).toBeUndefined();
       expect(sums.runs).toBe(sums.calls + 2); // the first and the last have no failure

@@ -49,8 +49,8 @@ class Account {
 function nameOf(job: Job): string {
   if (job.kind === 'mistake') return mistakes[job.mistake]!.what;
   if (job.kind === 'real') return `${realWorkloads[job.workload]!.name}, over a real cache`;
-  const { workload, pinnedDirty, way } = settings[job.setting]!;
-  return `${workload.name}, ${pinnedDirty}, ${way}`;
+  const { workload, pinnedDirty, way, direct } = settings[job.setting]!;
+  return `${workload.name}, ${pinnedDirty}, ${way}${direct ? ', direct' : ''}`;
 }
 
 const replayOf = (job: Job) =>
@@ -107,6 +107,7 @@ function figuresOf(account: Account): [string, string][] {
     ['settings swept, of all', `${account.swept} / ${settings.length}`],
     ['calls at which a failure began', number('sweep', 'calls')],
     ['runs', number('sweep', 'runs')],
+    ['calls for direct I/O, which half of the settings make', number('sweep', 'direct')],
     ['failures of calls / errors heard', `${number('sweep', 'raised')} / ${number('sweep', 'heard')}`],
     [
       'fsyncs / of those that claimed, checked against a power cut',

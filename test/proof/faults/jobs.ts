@@ -24,7 +24,13 @@ export interface Done {
 
 export const settings: readonly Setting[] = workloads.flatMap((workload) =>
   (['keep', 'redirty'] as const).flatMap((pinnedDirty: PinnedDirty) =>
-    WAYS.map((way) => ({ workload, pinnedDirty, way })),
+    // Half of them direct: with each of the two, once.
+    WAYS.map((way) => ({
+      workload,
+      pinnedDirty,
+      way,
+      direct: (pinnedDirty === 'keep') === (way === 'in place'),
+    })),
   ),
 );
 

@@ -13,6 +13,7 @@ export interface Mistake {
   readonly found: string;
   readonly pinnedDirty?: PinnedDirty;
   readonly way?: Way;
+  readonly direct?: boolean;
 }
 
 const without = (file: string, from: string): Change => ({ file, from, to: '' });
@@ -75,6 +76,18 @@ const inEngine: readonly Omit<Mistake, 'in'>[] = [
       },
     ],
     found: 'updates of pages that have to be filled',
+  },
+  {
+    what: 'after a short direct call the next is direct, too',
+    changes: [{ file: 'store/direct.ts', from: 'const whole = into === 0 ?', to: 'const whole = true ?' }],
+    found: 'fsync of many pages, some pinned',
+    direct: true,
+  },
+  {
+    what: 'the end of a file that is open for direct I/O is written directly, too',
+    changes: [{ file: 'store/direct.ts', from: 'left - (left % DIRECT_UNIT)', to: 'left' }],
+    found: 'fsync of many pages, some pinned',
+    direct: true,
   },
   {
     what: 'an interrupted transfer is made again for ever',
@@ -217,13 +230,14 @@ export async function plant({
   changes,
   found,
   way = 'in place',
+  direct = false,
   pinnedDirty = 'keep',
   ...mistake
 }: Mistake): Promise<Found | undefined> {
   const workload = workloads.find(({ name }) => name === found)!;
   const planted = mistake.in === 'engine' ? await engineWith(changes) : engine;
   const kernel = mistake.in === 'kernel' ? await kernelWith(changes) : debugKernel();
-  const runner = new Runner({ workload, way, pinnedDirty }, planted, kernel, new Sums());
+  const runner = new Runner({ workload, way, pinnedDirty, direct }, planted, kernel, new Sums());
   const { found: unfit } = await runner.run([]);
   if (unfit) return unfit;
   for (const [failure, reach] of allFailures()) {

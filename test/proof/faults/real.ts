@@ -3,8 +3,9 @@
 import fs from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CachedFile, CacheOptions } from 'pinfold';
+import type { CachedFile, CacheOptions, OpenOptions } from 'pinfold';
 import { createHarness, engineOf, type Fault, type HarnessCache } from '#harness';
+import { directObstacle } from '../../support/direct.ts';
 import { violations } from '../../support/invariants.ts';
 import { inThread } from '../../support/thread.ts';
 import { until } from '../../support/until.ts';
@@ -283,7 +284,7 @@ export const realWorkloads: readonly RealWorkload[] = [
     },
     async work(run) {
       const threads = [4, 8].map((page) =>
-        inThread(run.harness.cache.handle, { path: run.path, page }, syncingThread),
+        inThread(run.harness.cache.handle, { path: run.path, direct: run.file.direct, page }, syncingThread),
       );
       const mine = await Promise.allSettled([run.file, run.other, run.file].map((file) => run.fsync(file)));
       const ends = await within('a thread', Promise.all(threads));
@@ -313,7 +314,7 @@ export const realWorkloads: readonly RealWorkload[] = [
       await run.write(run.file, 0, 101);
       await run.fsync(run.file);
       await run.write(run.other, PAGE + 5, 102);
-      const again = await run.harness.cache.open(run.path);
+      const again = await run.harness.cache.open(run.path, { direct: run.file.direct });
       await run.fsync(again);
       await again.close();
     },
@@ -340,10 +341,10 @@ const isEarlyLook = (error: unknown) => (error as Error).message.startsWith('aft
 
 /** Stores into four pages, all of them in the cache, and fsyncs: what they begin with then. Runs in a thread, as source. */
 async function syncingThread(
-  cache: { openSync(path: string): CachedFile },
-  { path, page }: { path: string; page: number },
+  cache: { openSync(path: string, options: OpenOptions): CachedFile },
+  { path, direct, page }: { path: string; direct: boolean; page: number },
 ): Promise<number[]> {
-  const file = cache.openSync(path);
+  const file = cache.openSync(path, { direct });
   const values = [0, 0, 0, 0].map((_, n) => {
     const was = new Uint8Array(1);
     file.readSync(was, (page + n) * 4096);
@@ -378,11 +379,15 @@ export interface RealSums {
 export class RealRunner {
   readonly #workload: RealWorkload;
   readonly #directory = fs.mkdtempSync(join(tmpdir(), 'pinfold-faults-'));
+  /** Every second workload's files are open for direct I/O. */
+  readonly #direct: boolean;
   #harness: HarnessCache | undefined;
   #files = 0;
 
   constructor(workload: RealWorkload) {
     this.#workload = workload;
+    const turn = realWorkloads.indexOf(workload) % 2 === 1;
+    this.#direct = turn && directObstacle(this.#directory) === undefined;
   }
 
   async end(): Promise<void> {
@@ -413,7 +418,11 @@ export class RealRunner {
         Uint8Array.from({ length: pages * PAGE }, (_, at) => (at % 251) + 1),
       );
     const { cache } = harness;
-    const files = [await cache.open(path, { create: pages === 0 }), await cache.open(path)] as const;
+    const direct = this.#direct;
+    const files = [
+      await cache.open(path, { create: pages === 0, direct }),
+      await cache.open(path, { direct }),
+    ] as const;
     const run = new Run(harness, path, files, fault.errno);
     await this.#workload.prepare(run);
     const before = harness.struck(fault.call);

@@ -11,6 +11,8 @@ export interface Setting {
   readonly workload: Workload;
   readonly pinnedDirty: PinnedDirty;
   readonly way: Way;
+  /** The files are open for direct I/O. */
+  readonly direct: boolean;
 }
 
 export interface Found {
@@ -28,9 +30,12 @@ export class Sums {
   heard = 0;
   fsyncs = 0;
   claims = 0;
+  /** Calls for direct I/O. */
+  direct = 0;
 }
 
-const nameOf = ({ workload, pinnedDirty, way }: Setting) => `${workload.name}, ${pinnedDirty}, ${way}`;
+const nameOf = ({ workload, pinnedDirty, way, direct }: Setting) =>
+  `${workload.name}, ${pinnedDirty}, ${way}${direct ? ', direct' : ''}`;
 
 const describePlans = (plans: readonly Plan[]) =>
   plans.map(({ failure, reach, nth }) => `${failure.name} from call ${nth} on (${reach})`).join(' and ');
@@ -42,10 +47,10 @@ export class Runner {
   readonly #sums: Sums;
 
   constructor(setting: Setting, engine: Engine, module: WebAssembly.Module, sums: Sums) {
-    const { workload, pinnedDirty, way } = setting;
+    const { workload, pinnedDirty, way, direct } = setting;
     const options = { ...workload.options, pinnedDirty };
     this.setting = setting;
-    this.#world = new World(engine, module, options, [...(workload.sizes ?? SIZES)], way);
+    this.#world = new World(engine, module, options, [...(workload.sizes ?? SIZES)], way, direct);
     this.#sums = sums;
   }
 
@@ -72,6 +77,8 @@ export class Runner {
     }
     world.end();
     this.#sums.runs++;
+    this.#sums.direct += system.direct;
+    system.direct = 0;
     for (const key of ['raised', 'heard', 'fsyncs', 'claims'] as const) this.#sums[key] += tally[key];
     return { found, strikes: system.strikes.length };
   }

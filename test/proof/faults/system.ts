@@ -8,7 +8,7 @@ import type { Disk } from '../../kernel/disk.ts';
 const CALLS = ['read', 'write', 'flush', 'resize', 'syncDirectory'] as const;
 export type Call = (typeof CALLS)[number];
 
-const { EIO, ENOSPC, EDQUOT, EINTR } = constants.errno;
+const { EIO, ENOSPC, EDQUOT, EINTR, EINVAL } = constants.errno;
 
 /** One way in which a call fails. */
 export interface Failure {
@@ -57,7 +57,7 @@ export interface Strike {
   readonly failure: Failure;
 }
 
-/** A file as the system has it. Its descriptor is its number. */
+/** A file as the system has it. Its descriptor is its number; for direct I/O there is another: see DIRECT. */
 export interface SystemFile {
   readonly disk: Disk;
   /** Whether its directory entry is stable. */
@@ -74,12 +74,19 @@ function errorOf(errno: number, call: string): Error {
   return error;
 }
 
+/** What is added to a file's number for its direct descriptor. */
+export const DIRECT = 100;
+/** Direct calls are for whole blocks, at whole blocks, in memory too; others are EINVAL. */
+const BLOCK = 4096;
+
 /** More calls than any workload can need. */
 const CALLS_MAX = 20_000;
 
 export class System {
   readonly files: SystemFile[] = [];
   readonly strikes: Strike[] = [];
+  /** Calls for direct I/O. */
+  direct = 0;
   #plans: { plan: Plan; seen: number; struck: Call | undefined }[] = [];
   /** All calls since the plans were set, or ended. */
   #calls = 0;
@@ -132,6 +139,12 @@ export class System {
   }
 
   #transfer(call: 'read' | 'write', fd: number, bytes: Uint8Array, position: number): number {
+    if (fd >= DIRECT) {
+      this.direct++;
+      const odd = [bytes.byteOffset, bytes.length, position].some((value) => value % BLOCK !== 0);
+      if (odd) throw errorOf(EINVAL, call);
+      return this.#transfer(call, fd - DIRECT, bytes, position);
+    }
     const { disk } = this.files[fd]!;
     const whole = (part: Uint8Array) => disk[call](part, position);
     const failure = this.#strike(call, fd);

@@ -18,7 +18,7 @@ import { Memory } from '../../kernel/pool.ts';
 import { violations } from '../../support/invariants.ts';
 import { Model } from '../../support/model.ts';
 import type { Engine } from './engine.ts';
-import { type Plan, type Strike, System } from './system.ts';
+import { DIRECT, type Plan, type Strike, System } from './system.ts';
 
 export const PAGE = 4096;
 
@@ -59,6 +59,7 @@ export class World {
   readonly tally: Tally = { calls: 0, raised: 0, heard: 0, fsyncs: 0, claims: 0 };
   /** Told of every call, for people. */
   tell: (line: string) => void = () => {};
+  readonly #direct: boolean;
   readonly #engine: Engine;
   readonly #store: Store;
   readonly #restore: () => void;
@@ -73,10 +74,18 @@ export class World {
   #commits: (() => void)[] = [];
   #now = 0;
 
-  /** `sizes`: the files' sizes in bytes. */
-  constructor(engine: Engine, module: WebAssembly.Module, options: CacheOptions, sizes: number[], way: Way) {
+  /** `sizes`: the files' sizes in bytes. `direct`: how they are open. */
+  constructor(
+    engine: Engine,
+    module: WebAssembly.Module,
+    options: CacheOptions,
+    sizes: number[],
+    way: Way,
+    direct: boolean,
+  ) {
     this.#engine = engine;
     this.way = way;
+    this.#direct = direct;
     this.#store = this.system.storeOf(engine.fileStoreOver);
     const small = { memory: 256 * 1024, maxThreads: 6, maxPinsPerThread: 16, maxFiles: 4 };
     this.memory = new Memory({ ...small, dirtyExpireMs: 0, ...options }, { module });
@@ -98,7 +107,8 @@ export class World {
     this.system.files.push({ disk, entryStable: true });
     this.models.push(model);
     const kernel = this.memory.thread().kernel;
-    kernel.control.fileSetDescriptors(id, id, id, -1, -1);
+    const direct = this.#direct ? DIRECT + id : -1;
+    kernel.control.fileSetDescriptors(id, id, id, direct, direct);
     Atomics.sub(words, (kernel.fileAt(id) + L.FILE_REFS) >> 2, 1); // from here on each reference is a thread's
     kernel.control.detach();
   }
@@ -195,7 +205,7 @@ export class World {
     const opened = new this.#engine.CachedFile(context, file, `file ${id}`, {
       mode: 'r+',
       create: false,
-      direct: false,
+      direct: this.#direct,
       checksum: 'none',
       access: 'random',
     });

@@ -3,8 +3,9 @@
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CachedFile, Page, PageCache } from 'pinfold';
+import type { CachedFile, OpenOptions, Page, PageCache } from 'pinfold';
 import { attachHarness, createHarness, engineOf, fsyncSyncWith, type HarnessCache } from '#harness';
+import { directObstacle } from '../../support/direct.ts';
 import { violationsWhenQuiet } from '../../threads/invariants.ts';
 import { type Config, Wrong } from './cache.ts';
 import { FileModel, type Range, type Stable } from './oracle.ts';
@@ -65,6 +66,7 @@ export class RealCache {
   readonly counts = new Map<string, number>();
   readonly #config: Config;
   readonly #directory = fs.mkdtempSync(join(tmpdir(), 'pinfold-model-'));
+  readonly #directly = directObstacle(this.#directory) === undefined;
   #harness!: HarnessCache;
   #attached!: PageCache;
   #paths: string[] = [];
@@ -135,8 +137,15 @@ export class RealCache {
   }
 
   #open(): void {
-    this.#handles = this.#caches.map((cache) => this.#paths.map((path) => cache.openSync(path)));
+    this.#handles = this.#caches.map((cache) =>
+      this.#paths.map((path, n) => cache.openSync(path, this.#how(n))),
+    );
     this.#mayOwe.clear();
+  }
+
+  /** One of the two files goes past the system's cache, with each setting the other one. */
+  #how(file: number): OpenOptions {
+    return { direct: this.#directly && (file === 0) === (this.#config.pinnedDirty === 'keep') };
   }
 
   async end(): Promise<void> {
@@ -388,7 +397,10 @@ export class RealCache {
   #reopen(step: On): void {
     const { file, handle } = this.#where(step);
     handle.closeSync();
-    this.#handles[step.t % 2]![file] = this.#caches[step.t % 2]!.openSync(this.#paths[file]!);
+    this.#handles[step.t % 2]![file] = this.#caches[step.t % 2]!.openSync(
+      this.#paths[file]!,
+      this.#how(file),
+    );
     if (this.#faulty) this.#mayOwe.add(this.#handles[step.t % 2]![file]!);
   }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { CachedFile } from 'pinfold';
 import { createHarness } from '#harness';
+import { directObstacle } from '../../support/direct.ts';
 import { Board } from './board.ts';
 import { FILES, type FileSpec, firstNumber, nameOf, numberAt, PAGE, PLACE } from './files.ts';
 import { send } from './messages.ts';
@@ -46,6 +47,8 @@ function take(file: FileSpec, handle: CachedFile, board: Board): void {
   if (file.kind === 'grown') board.size = bytes.length;
 }
 
+// By turns, so that each finds what the other has left.
+const direct = options.generation % 2 === 1 && directObstacle(options.directory) === undefined;
 const board = new Board();
 board.last = firstNumber(options.generation);
 const { cache } = await createHarness({
@@ -55,7 +58,7 @@ const { cache } = await createHarness({
   dirtyExpireMs: 10,
 });
 for (const file of FILES) {
-  const handle = cache.openSync(join(options.directory, nameOf(file)));
+  const handle = cache.openSync(join(options.directory, nameOf(file)), { direct });
   take(file, handle, board);
   handle.closeSync();
 }
@@ -64,7 +67,15 @@ send('opened');
 let working = 0;
 for (const role of ROLES) {
   const { directory, seed, plant } = options;
-  const workerData: WorkerData = { handle: cache.handle, board: board.memory, role, directory, seed, plant };
+  const workerData: WorkerData = {
+    handle: cache.handle,
+    board: board.memory,
+    role,
+    directory,
+    seed,
+    direct,
+    plant,
+  };
   const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
   worker.on('error', (error) => send('wrong', { text: `${role}: ${error.stack}` }));
   worker.once('message', () => {

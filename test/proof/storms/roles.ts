@@ -14,5 +14,7 @@ export interface WorkerData {
   readonly role: Role;
   readonly directory: string;
   readonly seed: number;
+  /** How all open the files. */
+  readonly direct: boolean;
   readonly plant: Plant | undefined;
 }

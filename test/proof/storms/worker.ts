@@ -21,13 +21,13 @@ import {
 import { send } from './messages.ts';
 import { ROLES, type WorkerData } from './roles.ts';
 
-const { handle, board: memory, role, directory, seed, plant } = workerData as WorkerData;
+const { handle, board: memory, role, directory, seed, direct, plant } = workerData as WorkerData;
 const board = new Board(memory);
 const number = ROLES.indexOf(role);
 const random = new Random(seed + number * 7919 + 1);
 const cache = attachHarness(handle);
 const [hot, device, grown] = FILES as [FileSpec, FileSpec, FileSpec];
-const handles = FILES.map((file) => cache.openSync(join(directory, nameOf(file))));
+const handles = FILES.map((file) => cache.openSync(join(directory, nameOf(file)), { direct }));
 const handleOf = (file: FileSpec) => handles[file.number] as CachedFile;
 /** Nobody notifies it: for pauses of a thread without an event loop to go on. */
 const nobody = new Int32Array(new SharedArrayBuffer(4));
