@@ -45,16 +45,18 @@ test.concurrent('a worker that was created while attached is followed', async (c
 const late = `
   const { parentPort, workerData } = require('node:worker_threads');
   parentPort.on('message', async ({ handle, path }) => {
-    const { attachHarness } = await import(workerData);
+    const { attachHarness } = await import(workerData.harness);
+    (await import(workerData.directly)).openAsTest();
     const pin = attachHarness(handle).openSync(path).pinSync(1, 'write');
     pin.bytes.fill(70);
     parentPort.postMessage('pinned');
   });
 `;
 const harness = new URL('../../dist/harness.js', import.meta.url).href;
+const directly = new URL('../support/directly.mjs', import.meta.url).href;
 
 test.concurrent.for([true, false])('a worker from before: adopted (%s)', async (adopted, context) => {
-  const worker = new Worker(late, { eval: true, workerData: harness });
+  const worker = new Worker(late, { eval: true, workerData: { harness, directly } });
   context.onTestFinished(async () => void (await worker.terminate()));
   await within(new Promise((resolve) => worker.once('online', resolve)), 'the worker');
   const { world, cache, path, file, owners } = await scene(context);
@@ -96,7 +98,7 @@ test.concurrent('what is no running worker is refused', async (context) => {
 });
 
 test.concurrent('a worker that ends after its adopter has closed the cache disturbs nobody', async () => {
-  const worker = new Worker(late, { eval: true, workerData: harness });
+  const worker = new Worker(late, { eval: true, workerData: { harness, directly } });
   const { cache } = await createHarness({ memory: 256 * 1024 }, 'debug', true);
   cache.adopt(worker);
   await cache.close();
