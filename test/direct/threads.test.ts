@@ -8,7 +8,6 @@ openDirectly();
 const why = directObstacle();
 
 describe.skipIf(why !== undefined)(`with direct${why ? ` (${why})` : ''}`, async () => {
-  await import('../threads/concurrency.test.ts');
   await import('../threads/truncate.test.ts');
   await import('../threads/failed-flush.test.ts');
   await import('../threads/owner-gone.test.ts');
