@@ -1,6 +1,8 @@
 // What piscina runs: one export a role. Each is one coarse task that lasts as long as its cell.
 export { bareFloor } from './roles/bare-floor';
 export { caller } from './roles/caller';
+export { coldHot } from './roles/coldscan/hot';
+export { coldScanner } from './roles/coldscan/scanner';
 export { commitCost } from './roles/commit-cost';
 export { committer } from './roles/committer';
 export { device } from './roles/device';

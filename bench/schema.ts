@@ -3,6 +3,7 @@
 // Latencies are microseconds, other durations milliseconds. A figure that could not be had is null, never absent.
 
 import { LATENCY, type Latency } from './histogram';
+import { COLD_SCAN, type ColdScanResult } from './scenarios/coldscan/shape';
 import { KEEP_OR_REDIRTY_CELL, type KeepOrRedirtyCell } from './scenarios/keep-or-redirty/shape';
 import { MEMORY, type MemoryFigures } from './scenarios/memory/result';
 import { STABLE, type StableResult } from './scenarios/stable/shape';
@@ -44,6 +45,7 @@ export interface Results {
   keepOrRedirty: KeepOrRedirtyCell[];
   stable: StableResult | null;
   pressure: PressureCell[];
+  coldScan: ColdScanResult | null;
 }
 
 export const noResults = (): Results => ({
@@ -55,6 +57,7 @@ export const noResults = (): Results => ({
   keepOrRedirty: [],
   stable: null,
   pressure: [],
+  coldScan: null,
 });
 
 export interface Machine {
@@ -353,6 +356,7 @@ const REPORT = fields({
   keepOrRedirty: list(KEEP_OR_REDIRTY_CELL),
   stable: nullable(STABLE),
   pressure: PRESSURE,
+  coldScan: nullable(COLD_SCAN),
   failures: list('string'),
 });
 

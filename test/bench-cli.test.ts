@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
+import { SCAN_ARMS } from '../bench/roles/coldscan/task.ts';
 import { MODES } from '../bench/scenarios/keep-or-redirty/shape.ts';
 import {
   type BenchReport,
@@ -86,7 +87,17 @@ describe('what it tells of itself', () => {
     const { status, stdout } = await runBench(testDirectory(), '--list');
     expect(status).toBe(0);
     const names = stdout.split('\n').map((line) => line.split(' ')[0]);
-    expect(names).toEqual(['fsync', 'deadlock', 'mixed', 'micro', 'keep-or-redirty', 'stable', '']);
+    expect(names).toEqual([
+      'fsync',
+      'deadlock',
+      'mixed',
+      'micro',
+      'memory',
+      'keep-or-redirty',
+      'stable',
+      'coldscan',
+      '',
+    ]);
   });
 });
 
@@ -279,6 +290,29 @@ describe('a run', () => {
     }
     for (const { crcGBPerSecond, copyGBPerSecond } of checksum)
       expect(Math.min(crcGBPerSecond, copyGBPerSecond)).toBeGreaterThan(0);
+  });
+
+  test('reads a cold file as it was written, by each call; reads ahead, but under its control', async () => {
+    const directory = testDirectory();
+    const args = ['--scenario', 'coldscan', '--quick', '--seconds', '1'];
+    const { status, stdout, stderr } = await runBench(directory, ...args);
+    expect(status, stdout + stderr).toBe(0);
+    expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+    const { arms = [], hot = [] } = reportIn(directory).coldScan ?? {};
+    expect(arms.map(({ arm }) => arm)).toEqual(SCAN_ARMS);
+    for (const { arm, passes, pages, wrong, readahead, mibPerSecond } of arms) {
+      expect(passes).toBeGreaterThanOrEqual(3);
+      expect(pages).toBe(passes * ((128 << 20) / 4096));
+      expect(wrong).toBe(0);
+      expect(mibPerSecond).toBeGreaterThan(0);
+      if (arm.startsWith('plain') || arm.endsWith('random')) expect(readahead).toBe(0);
+      else expect(readahead).toBeGreaterThan(1000);
+    }
+    expect(hot.map(({ scan }) => scan)).toEqual(['none', 'normal', 'sequential', 'once']);
+    for (const { touches, scans, scan } of hot) {
+      expect(touches).toBeGreaterThan(0);
+      expect(scans > 0).toBe(scan !== 'none');
+    }
   });
 
   test.each(['SIGINT', 'SIGTERM'] as const)(

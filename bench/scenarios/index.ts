@@ -1,4 +1,6 @@
 // The scenarios, in the order in which they run.
+
+import { coldScanTables } from '../report/coldscan';
 import { deadlockTable } from '../report/deadlock';
 import { fsyncTables } from '../report/fsync';
 import { keepOrRedirtyTables } from '../report/keep-or-redirty';
@@ -6,6 +8,7 @@ import { microTable } from '../report/micro';
 import { mixedTables } from '../report/mixed';
 import { stableTables } from '../report/stable';
 import type { Scenario } from '../scenario';
+import { coldScan, coldScanFailures } from './coldscan';
 import { deadlock, deadlockFailures } from './deadlock';
 import { fsyncFailures, fsyncUnderPins } from './fsync-under-pins';
 import { keepOrRedirty, keepOrRedirtyFailures } from './keep-or-redirty';
@@ -85,5 +88,13 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: pressure,
     print: pressureTable,
     failures: pressureFailures,
+  },
+  {
+    name: 'coldscan',
+    what: 'a cold file from end to end, beside a plain loop of fs.readSync; and what that leaves of a hot set',
+    share: 0,
+    measure: coldScan,
+    print: coldScanTables,
+    failures: (report) => coldScanFailures(report.coldScan, report.interrupted),
   },
 ];
