@@ -6,8 +6,8 @@ import { LATENCY, type Latency } from './histogram';
 import { COLD_SCAN, type ColdScanResult } from './scenarios/coldscan/shape';
 import { KEEP_OR_REDIRTY_CELL, type KeepOrRedirtyCell } from './scenarios/keep-or-redirty/shape';
 import { MEMORY, type MemoryFigures } from './scenarios/memory/result';
-import { STABLE, type StableResult } from './scenarios/stable/shape';
 import { PRESSURE, type PressureCell } from './scenarios/pressure/result';
+import { STABLE, type StableResult } from './scenarios/stable/shape';
 import { fields, list, nullable, oneOf, problemsOf } from './shape';
 
 export const REPORT_SCHEMA = 'pinfold-bench';

@@ -16,9 +16,9 @@ import { memory, memoryFailures } from './memory';
 import { memoryTables } from './memory/table';
 import { micro } from './micro';
 import { mixed, mixedFailures } from './mixed';
-import { stable, stableFailures } from './stable';
 import { pressure, pressureFailures } from './pressure';
 import { pressureTable } from './pressure/table';
+import { stable, stableFailures } from './stable';
 
 /** The deadlock has little to repeat. */
 const DEADLOCK_MAX_MS = 3_000;
