@@ -786,6 +786,9 @@ describe('under write pins', () => {
     await raised(flags);
     try {
       for (let n = 0; n < 100; n++) {
+        for (let index = 0; index < 4; index++) {
+          file.updateSync(index, (bytes) => bytes.fill(n), undefined, { offset: 0, length: 1 });
+        }
         expect(file.fsyncSync()).toMatchObject({ bounced: 4 });
         contentOf(path); // or it throws
       }

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import type { CachedFile, CacheOptions, SyncReport } from 'pinfold';
 import { describe, expect, test } from 'vitest';
 import { attachHarness, engineOf, layout } from '#harness';
-import { SMALL, startCache, startWithFile } from './support/cache.ts';
+import { pinDirty, SMALL, startCache, startWithFile } from './support/cache.ts';
 import { bytesInFile, fileOf, patternAt } from './support/directory.ts';
 import { ioRefusal, refusal } from './support/refusal.ts';
 import { inThread, sharedFlags } from './support/thread.ts';
@@ -162,7 +162,7 @@ describe.each(ways)('%s over a store', (_name, fsync) => {
 
   test('whose flush fails while pages are pinned', async () => {
     const { file, cache, path, fail, heal } = await startWithFile(8, QUIET);
-    using written = file.pinSync(1, 'write');
+    using written = pinDirty(file, 1);
     using _read = file.pinSync(2);
     written.bytes[0] = 0xe4;
     dirty(file, [2], 0xe5);

@@ -1,6 +1,6 @@
 import type { CachedFile, CacheOptions, Page } from 'pinfold';
 import { describe, expect, test } from 'vitest';
-import { SMALL, startCache, startWithFile } from './support/cache.ts';
+import { pinDirty, SMALL, startCache, startWithFile } from './support/cache.ts';
 import { bytesInFile, fileOf, patternAt } from './support/directory.ts';
 import { refusal } from './support/refusal.ts';
 import { inThread } from './support/thread.ts';
@@ -286,7 +286,7 @@ describe('a pool full of pins', () => {
 
   test('is synced all the same', async () => {
     const { file, cache, path } = await startWithFile(100, SMALL);
-    const pages = fill(file, cache.stats().frames, 'write');
+    const pages = Array.from({ length: cache.stats().frames }, (_, index) => pinDirty(file, index));
     for (const page of pages) page.bytes[0] = 0xa0 + (page.index % 16);
     expect(await file.fsync()).toMatchObject({ pages: pages.length, bounced: pages.length });
     for (const { index } of pages) expect(bytesInFile(path, index * PAGE, 1)[0]).toBe(0xa0 + (index % 16));

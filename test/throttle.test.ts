@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { constants } from 'node:os';
 import type { CachedFile, CacheOptions, CacheStats } from 'pinfold';
 import { describe, expect, test } from 'vitest';
-import { SMALL, startCache, startWithFile } from './support/cache.ts';
+import { pinDirty, SMALL, startCache, startWithFile } from './support/cache.ts';
 import { bytesInFile, fileOf } from './support/directory.ts';
 import { until } from './support/until.ts';
 
@@ -55,8 +55,8 @@ describe.each(ways)('a writer by %s', (_name, write) => {
 
   test('is not held up when all dirty pages are pinned, however many', async () => {
     const { file, cache } = await startWithFile(240, LIMITED);
-    const pins = Array.from({ length: 180 }, (_, index) => file.pinSync(index, 'write'));
-    expect(cache.stats().pinnedDirty).toBe(180); // 'keep': dirty as long as pinned
+    const pins = Array.from({ length: 180 }, (_, index) => pinDirty(file, index));
+    expect(cache.stats().pinnedDirty).toBe(180);
     const before = cache.stats().throttles;
     for (let index = 180; index < 190; index++) await write(file, new Uint8Array(PAGE), index * PAGE);
     expect(cache.stats().throttles).toBe(before); // ten pages that could be cleaned are below the limit
@@ -67,7 +67,7 @@ describe.each(ways)('a writer by %s', (_name, write) => {
 test('with 95% of the dirty pages pinned a writer goes on, and what it dirties stays within the limit', async () => {
   const { file, cache } = await startWithFile(240, { ...LIMITED, maxPinsPerThread: 256 });
   const other = await cache.open(fileOf(400 * PAGE));
-  const pins = Array.from({ length: 150 }, (_, index) => file.pinSync(index, 'write'));
+  const pins = Array.from({ length: 150 }, (_, index) => pinDirty(file, index));
   let most = 0;
   for (let round = 0; round < 4; round++) {
     for (let index = 0; index < 400; index++) {
@@ -120,7 +120,7 @@ test('a page is written when it has been dirty for dirtyExpireMs, without an fsy
     dirtyExpireMs: 50,
     writebackIntervalMs: 10,
   });
-  const pin = file.pinSync(3, 'write');
+  const pin = pinDirty(file, 3);
   pin.bytes[0] = 0xee;
   file.writeSync(Uint8Array.of(0xdd), 5 * PAGE);
   await until('the page to be written', () => bytesInFile(path, 5 * PAGE, 1)[0] === 0xdd);

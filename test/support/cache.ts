@@ -1,6 +1,6 @@
 // Caches over the debug kernel and a store that can be made to fail, closed after each test.
 
-import type { CachedFile, CacheOptions, OpenOptions, PageCache } from 'pinfold';
+import type { CachedFile, CacheOptions, OpenOptions, Page, PageCache } from 'pinfold';
 import { afterEach } from 'vitest';
 import { createHarness, type HarnessCache } from '#harness';
 import { fileOf } from './directory.ts'; // first: its clean-up then comes after this one's
@@ -39,4 +39,12 @@ export async function startWithFile(
   const path = fileOf(pages * (options?.pageSize ?? 4096));
   const harness = await startCache(options);
   return { ...harness, path, file: await harness.cache.open(path, open) };
+}
+
+/** Pins a page for writing that is dirty, as one is that was pinned anew when its pin dropped. */
+export function pinDirty(file: CachedFile, index: number): Page {
+  const before = file.pinSync(index, 'write');
+  const page = file.pinSync(index, 'write');
+  before.unpin();
+  return page;
 }
