@@ -1,5 +1,6 @@
 // One run of the bench: its files, its progress, its stop, and what it found so far.
 import { PageCache } from 'pinfold';
+import { createKeeping, type PinnedDirty } from '#harness';
 import { raiseStop, type StopWord, withDeadline } from './clock';
 import { Crew } from './crew';
 import type { BenchFiles } from './files';
@@ -18,16 +19,20 @@ export interface Run {
   nextSequence: number;
 }
 
-export type CacheOptions = NonNullable<Parameters<typeof PageCache.create>[0]>;
+export type CacheOptions = NonNullable<Parameters<typeof PageCache.create>[0]> & {
+  /** Default: 'redirty', as shipped. */
+  pinnedDirty?: PinnedDirty;
+};
 
 const CACHE_DEADLINE_MS = 15_000;
 
 /** Runs `work` with a cache of its own, closed afterwards, so that the next one may open the same files. */
 export async function withCache<T>(
-  options: CacheOptions,
+  { pinnedDirty, ...options }: CacheOptions,
   work: (cache: PageCache) => Promise<T>,
 ): Promise<T> {
-  const cache = await withDeadline(PageCache.create(options), CACHE_DEADLINE_MS, 'PageCache.create');
+  const created = pinnedDirty === 'keep' ? createKeeping(options) : PageCache.create(options);
+  const cache = await withDeadline(created, CACHE_DEADLINE_MS, 'PageCache.create');
   const close = () => withDeadline(cache.close(), CACHE_DEADLINE_MS, 'PageCache.close');
   let result: T;
   try {

@@ -49,9 +49,12 @@ export interface Wiring {
   readonly storeFor: (handle: HandleParts) => Store;
   readonly faults?: Int32Array;
   readonly blind?: boolean;
+  /** A page is dirty all the time it is write-pinned. */
+  readonly keep?: boolean;
 }
 
-const shipped: Wiring = { controlWasm, serviceSource, storeFor: () => fileStore };
+/** @internal */
+export const shipped: Wiring = { controlWasm, serviceSource, storeFor: () => fileStore };
 
 /** How long `close` waits for service threads that other threads started, in ms. */
 const OTHERS_STOP_MS = 5000;
@@ -146,7 +149,7 @@ export class PageCache {
     if (geometry.controlBytes > CONTROL_MAX) throw tooMuchMetadata(checked, geometry.controlBytes);
     const memory = (bytes: number) => allocate(bytes, checked.memory);
     const control = memory(geometry.controlBytes);
-    initialize(new Int32Array(control.buffer), geometry, checked.pinnedDirty === 'keep');
+    initialize(new Int32Array(control.buffer), geometry, wiring.keep ?? false);
     const handle: HandleParts = {
       pinfold: 'PageCacheHandle',
       layout: L.LAYOUT_VERSION,

@@ -3,9 +3,10 @@ import serviceSource from 'pinfold:service-harness';
 import debugWasm from '../build/kernel/control.debug.wasm';
 import controlWasm from '../build/kernel/control.wasm';
 import type { PageCacheHandle } from './attachment';
-import { PageCache, type Wiring } from './cache';
+import { PageCache, shipped, type Wiring } from './cache';
 import { systemError } from './errors';
 import type { CachedFile, SyncReport } from './file';
+import { checkHarnessOptions, type HarnessOptions, type PinnedDirty } from './harnessOptions';
 import type { PinSlot } from './kernel/kernel';
 import { fsyncLive } from './liveWriteback';
 import type { CacheOptions, FsyncOptions, FsyncPolicy } from './options';
@@ -15,7 +16,7 @@ export { geometryOf, initialize } from './kernel/geometry';
 export { Kernel } from './kernel/kernel';
 export * as layout from './kernel/layout';
 export { checkCacheOptions } from './options';
-export type { Fault };
+export type { Fault, HarnessOptions, PinnedDirty };
 
 /** The policies of design, the control that lies, and the one that writes no copies. */
 export type HarnessPolicy = FsyncPolicy | 'skip' | 'direct';
@@ -75,16 +76,18 @@ export interface HarnessCache {
  * where the system does not tell which threads live.
  */
 export async function createHarness(
-  options?: CacheOptions,
+  options?: HarnessOptions,
   kernel: 'debug' | 'release' = 'debug',
   blind = false,
 ): Promise<HarnessCache> {
   const faults = faultPlan();
-  const cache = await PageCache.createWired(options, {
+  const { options: checked, keep } = checkHarnessOptions(options);
+  const cache = await PageCache.createWired(checked, {
     ...wiring,
     controlWasm: kernel === 'debug' ? debugWasm : controlWasm,
     faults,
     blind,
+    keep,
   });
   return {
     cache,
@@ -92,6 +95,11 @@ export async function createHarness(
     heal: () => heal(faults),
     struck: (call) => struck(faults, call),
   };
+}
+
+/** A cache as shipped, but that a page is dirty all the time it is write-pinned. */
+export async function createKeeping(options?: CacheOptions): Promise<PageCache> {
+  return await PageCache.createWired(options, { ...shipped, keep: true });
 }
 
 /** Attaches another thread to such a cache. */

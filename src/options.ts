@@ -15,8 +15,6 @@ export interface CacheOptions {
   flushers?: number;
   /** Default 'bounce': a write-pinned page is written from a copy. 'block' waits until its write pins drop. */
   fsyncPolicy?: FsyncPolicy;
-  /** 'keep': a page is dirty as long as it is write-pinned. 'redirty': a bounce cleans it, the unpin dirties it. Default 'redirty'. */
-  pinnedDirty?: 'keep' | 'redirty';
   /** Share of frames that may be dirty (and not pinned) before flushers start. Above 0, up to 1; default 0.10. */
   dirtyBackgroundRatio?: number;
   /** Share of frames that may be dirty (and not pinned) before a writer cleans some itself. Default 0.20. */
@@ -123,7 +121,6 @@ const ACCESS = ['normal', 'sequential', 'random', 'once'] as const;
 
 const CHOICES = {
   fsyncPolicy: ['bounce', 'block'],
-  pinnedDirty: ['keep', 'redirty'],
 } as const;
 
 /** The options of a cache, all present, checked. Structured-cloneable: they travel in its handle. */
@@ -175,7 +172,6 @@ export function checkCacheOptions(given: unknown): CheckedOptions {
   const checked: CheckedOptions = {
     ...numbers,
     fsyncPolicy: checkChoice('fsyncPolicy', options.fsyncPolicy, CHOICES.fsyncPolicy, 'bounce'),
-    pinnedDirty: checkChoice('pinnedDirty', options.pinnedDirty, CHOICES.pinnedDirty, 'redirty'),
   };
   const { pageSize, memory, dirtyBackgroundRatio, dirtyRatio } = checked;
   if ((pageSize & (pageSize - 1)) !== 0) {

@@ -43,8 +43,7 @@ export class Page {
 
   /**
    * Drops the pin. A write pin leaves the page dirty, unless `dirty: false` promises that nothing was stored (which has
-   * no effect where `pinnedDirty` is 'keep', or if the page was written back while the pin was held). Throws
-   * ERR_PINFOLD_UNPINNED the second time.
+   * no effect if the page was written back while the pin was held). Throws ERR_PINFOLD_UNPINNED the second time.
    */
   unpin(options?: { dirty?: boolean }): void {
     const slot = this.#slot as PinSlot;

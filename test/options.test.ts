@@ -102,17 +102,24 @@ describe('create', () => {
     ['fsyncPolicy', 'Bounce', "'Bounce'"],
     ['fsyncPolicy', null, 'null'],
     ['fsyncPolicy', 1, '1'],
-    ['pinnedDirty', 'clean', "'clean'"],
-    ['pinnedDirty', ['keep'], 'an array'],
   ])('%s refuses %j', async (name, value, shown) => {
     await expect(create({ [name]: value })).rejects.toThrow(refusal('ERR_PINFOLD_OPTION', name, shown));
   });
 
   test('an unknown option is named, and the known ones are listed', async () => {
     const refused = create({ memroy: 1 << 20 });
-    await expect(refused).rejects.toThrow(refusal('ERR_PINFOLD_OPTION', "'memroy'", 'memory', 'pinnedDirty'));
+    await expect(refused).rejects.toThrow(refusal('ERR_PINFOLD_OPTION', "'memroy'", 'memory', 'fsyncPolicy'));
     await expect(create({ [`x${'y'.repeat(10)}`]: undefined })).rejects.toThrow(
       refusal('ERR_PINFOLD_OPTION', "'xy"),
+    );
+  });
+
+  test('what only the harness has is unknown', async () => {
+    await expect(create({ pinnedDirty: 'keep' })).rejects.toThrow(
+      refusal('ERR_PINFOLD_OPTION', "'pinnedDirty'"),
+    );
+    await expect(createHarness({ pinnedDirty: 'clean' as 'keep' })).rejects.toThrow(
+      refusal('ERR_PINFOLD_OPTION', 'pinnedDirty', 'clean'),
     );
   });
 

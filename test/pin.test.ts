@@ -1,5 +1,6 @@
-import type { CachedFile, CacheOptions, Page } from 'pinfold';
+import type { CachedFile, Page } from 'pinfold';
 import { describe, expect, test } from 'vitest';
+import type { HarnessOptions } from '#harness';
 import { pinDirty, SMALL, startCache, startWithFile } from './support/cache.ts';
 import { bytesInFile, fileOf, patternAt } from './support/directory.ts';
 import { refusal } from './support/refusal.ts';
@@ -322,8 +323,8 @@ test('a pool full of dirty pages takes more: they are written for it', async () 
 });
 
 describe('unpin({ dirty: false })', () => {
-  const keep: CacheOptions = { ...SMALL, pinnedDirty: 'keep' };
-  const redirty: CacheOptions = { ...SMALL, pinnedDirty: 'redirty' };
+  const keep: HarnessOptions = { ...SMALL, pinnedDirty: 'keep' };
+  const redirty: HarnessOptions = { ...SMALL, pinnedDirty: 'redirty' };
 
   test("has no effect under 'keep': the page is dirty as long as it is pinned", async () => {
     const { file, cache } = await startWithFile(2, keep);

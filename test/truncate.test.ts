@@ -2,9 +2,9 @@
 // cut off while somebody held them; and what is refused.
 import fs from 'node:fs';
 import { constants } from 'node:os';
-import type { CachedFile, CacheOptions, Page } from 'pinfold';
+import type { CachedFile, Page } from 'pinfold';
 import { describe, expect, test } from 'vitest';
-import { attachHarness, engineOf, layout } from '#harness';
+import { attachHarness, engineOf, type HarnessOptions, layout } from '#harness';
 import { type OpenedFile, SMALL, startCache } from './support/cache.ts';
 import { bytesInFile, fileOf, patternAt } from './support/directory.ts';
 import { ioRefusal, refusal } from './support/refusal.ts';
@@ -17,7 +17,7 @@ const GIB = 2 ** 30;
 const { EIO, EFBIG, ENOSPC } = constants.errno;
 
 /** No background writeback: only fsync writes. */
-const QUIET: CacheOptions = {
+const QUIET: HarnessOptions = {
   ...SMALL,
   writebackIntervalMs: 2 ** 30,
   dirtyBackgroundRatio: 1,
@@ -31,7 +31,7 @@ const forms: [string, Truncate][] = [
 ];
 
 /** A cache with one open file of `size` bytes of the pattern. */
-async function start(size: number, options: CacheOptions = QUIET): Promise<OpenedFile> {
+async function start(size: number, options: HarnessOptions = QUIET): Promise<OpenedFile> {
   const harness = await startCache(options);
   const path = fileOf(size);
   return { ...harness, path, file: await harness.cache.open(path) };

@@ -21,7 +21,7 @@ const module = new WebAssembly.Module(
 
 /** The control words of a cache of 60 frames with one open file, and this thread's kernel over them. */
 function newCache() {
-  const options = checkCacheOptions({ memory: 256 * 1024, maxThreads: THREADS + 1, pinnedDirty: 'redirty' });
+  const options = checkCacheOptions({ memory: 256 * 1024, maxThreads: THREADS + 1 });
   const geometry = geometryOf(options);
   const pages = Math.ceil(geometry.controlBytes / WASM_PAGE);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });

@@ -2,11 +2,12 @@
 // geometry, no store, no service threads. What a test wants to interleave it interleaves itself.
 import { readFileSync } from 'node:fs';
 import type { HandleParts } from '../../src/attachment.ts';
+import { checkHarnessOptions, type HarnessOptions } from '../../src/harnessOptions.ts';
 import { type Geometry, geometryOf, initialize } from '../../src/kernel/geometry.ts';
 import { type Control, type FileId, type FrameId, Kernel, PageBytes } from '../../src/kernel/kernel.ts';
 import * as L from '../../src/kernel/layout.ts';
 import { References } from '../../src/kernel/references.ts';
-import { type CacheOptions, type CheckedOptions, checkCacheOptions } from '../../src/options.ts';
+import type { CheckedOptions } from '../../src/options.ts';
 import type { Pool } from '../../src/protocol/effects.ts';
 import { root } from '../support/root.ts';
 
@@ -38,14 +39,15 @@ export class Memory {
    * assertions unless told otherwise.
    */
   constructor(
-    options: CacheOptions = {},
+    given: HarnessOptions = {},
     { withPages = true, module }: { withPages?: boolean; module?: WebAssembly.Module } = {},
   ) {
-    this.options = checkCacheOptions(options);
+    const { options, keep } = checkHarnessOptions(given);
+    this.options = options;
     this.geometry = geometryOf(this.options);
     this.control = memoryOf(this.geometry.controlBytes);
     this.words = new Int32Array(this.control.buffer);
-    initialize(this.words, this.geometry, this.options.pinnedDirty === 'keep');
+    initialize(this.words, this.geometry, keep);
     this.module = module ?? built('control.debug');
     this.#bytesModule = built('bytes');
     this.#data = withPages ? this.geometry.dataBytes.map(memoryOf) : [];

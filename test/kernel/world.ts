@@ -2,10 +2,10 @@
 // recover it, and may die doing so; what is there then is compared with the model.
 import type { OwnerKind } from '../../src/attachment.ts';
 import type { CachedFile } from '../../src/file.ts';
+import type { HarnessOptions } from '../../src/harnessOptions.ts';
 import type { FileId, FrameId, Kernel, OwnerId, PinSlot } from '../../src/kernel/kernel.ts';
 import * as L from '../../src/kernel/layout.ts';
 import { deadOwners } from '../../src/liveness.ts';
-import type { CacheOptions } from '../../src/options.ts';
 import type { Page } from '../../src/page.ts';
 import { fsyncRound, type Outcome } from '../../src/protocol/fsync.ts';
 import { statsOf } from '../../src/stats.ts';
@@ -21,7 +21,7 @@ export const SECOND_ROW = 77;
 
 export interface Scenario {
   readonly name: string;
-  readonly options?: CacheOptions;
+  readonly options?: HarnessOptions;
   readonly size?: number;
   /** Each death takes long to tell: fewer are tried. */
   readonly slow?: boolean;

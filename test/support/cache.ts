@@ -1,8 +1,8 @@
 // Caches over the debug kernel and a store that can be made to fail, closed after each test.
 
-import type { CachedFile, CacheOptions, OpenOptions, Page, PageCache } from 'pinfold';
+import type { CachedFile, OpenOptions, Page, PageCache } from 'pinfold';
 import { afterEach } from 'vitest';
-import { createHarness, type HarnessCache } from '#harness';
+import { createHarness, type HarnessCache, type HarnessOptions } from '#harness';
 import { fileOf } from './directory.ts'; // first: its clean-up then comes after this one's
 
 const started: HarnessCache[] = [];
@@ -15,10 +15,10 @@ afterEach(async () => {
 });
 
 /** The smallest pool there is: 60 frames of 4 KiB. */
-export const SMALL: CacheOptions = { memory: 256 * 1024 };
+export const SMALL: HarnessOptions = { memory: 256 * 1024 };
 
 /** A cache of 1 MiB by default. */
-export async function startCache(options?: CacheOptions): Promise<HarnessCache> {
+export async function startCache(options?: HarnessOptions): Promise<HarnessCache> {
   const harness = await createHarness({ memory: 1 << 20, ...options });
   started.push(harness);
   return harness;
@@ -33,7 +33,7 @@ export interface OpenedFile extends HarnessCache {
 /** A cache with one open file of `pages` pages of the pattern. */
 export async function startWithFile(
   pages: number,
-  options?: CacheOptions,
+  options?: HarnessOptions,
   open?: OpenOptions,
 ): Promise<OpenedFile> {
   const path = fileOf(pages * (options?.pageSize ?? 4096));

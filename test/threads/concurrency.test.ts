@@ -1,7 +1,8 @@
 // Threads that do everything at once over a pool much smaller than their files, with an oracle in each of them.
 import type { Worker } from 'node:worker_threads';
-import type { CachedFile, CacheOptions } from 'pinfold';
+import type { CachedFile } from 'pinfold';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { HarnessOptions } from '#harness';
 import { violationsWhenQuiet } from './invariants.ts';
 import { World, within } from './support.ts';
 
@@ -24,7 +25,7 @@ interface Message {
 
 interface Variant {
   readonly name: string;
-  readonly options: CacheOptions;
+  readonly options: HarnessOptions;
   readonly files: number;
   readonly pages: number;
   readonly faults?: boolean;

@@ -3,10 +3,10 @@
 // is blocked.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
-import type { CachedFile, CacheOptions } from 'pinfold';
+import type { CachedFile } from 'pinfold';
 import Piscina from 'piscina';
 import { describe, expect, type TestContext, test } from 'vitest';
-import { engineOf, type HarnessCache, layout as L } from '#harness';
+import { engineOf, type HarnessCache, type HarnessOptions, layout as L } from '#harness';
 import { violationsWhenQuiet } from './invariants.ts';
 import {
   type Agent,
@@ -44,7 +44,7 @@ interface Scene extends HarnessCache {
   owners: number;
 }
 
-async function scene(context: TestContext, options?: CacheOptions, blind = false): Promise<Scene> {
+async function scene(context: TestContext, options?: HarnessOptions, blind = false): Promise<Scene> {
   const world = new World();
   context.onTestFinished(() => world.end());
   // Waits that hang reject before the test's own limit; flushers come only when they are called.

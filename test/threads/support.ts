@@ -4,8 +4,15 @@ import fs from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { CachedFile, CacheOptions, PageCache } from 'pinfold';
-import { createHarness, type engineOf, type fsyncSyncWith, type HarnessCache, type layout } from '#harness';
+import type { CachedFile, PageCache } from 'pinfold';
+import {
+  createHarness,
+  type engineOf,
+  type fsyncSyncWith,
+  type HarnessCache,
+  type HarnessOptions,
+  type layout,
+} from '#harness';
 import { flagsOn } from '../support/direct.ts';
 
 const WAIT_MS = 20_000;
@@ -140,7 +147,7 @@ export class World {
     return path;
   }
 
-  async harness(options?: CacheOptions, blind = false): Promise<HarnessCache> {
+  async harness(options?: HarnessOptions, blind = false): Promise<HarnessCache> {
     const harness = await within(createHarness(options, 'debug', blind), 'the cache to start');
     this.#harnesses.push(harness);
     return harness;

@@ -1,7 +1,8 @@
 // Threads that write, update, pin, read and sync a file while others cut and extend it, over a pool smaller than the file.
 import fs from 'node:fs';
-import type { CacheOptions } from 'pinfold';
+
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { HarnessOptions } from '#harness';
 import { violationsWhenQuiet } from './invariants.ts';
 import { World, within } from './support.ts';
 
@@ -13,7 +14,7 @@ const DEVICE = 2;
 /** For a longer look: PINFOLD_STRESS_MS=20000; a failure tells its PINFOLD_SEED. */
 const RUN_MS = Number(process.env.PINFOLD_STRESS_MS ?? 2000);
 
-const variants: { name: string; options: CacheOptions }[] = [
+const variants: { name: string; options: HarnessOptions }[] = [
   { name: 'keep, one flusher', options: { memory: 256 * 1024, pinnedDirty: 'keep' } },
   { name: 'redirty, two flushers', options: { memory: 512 * 1024, pinnedDirty: 'redirty', flushers: 2 } },
 ];

@@ -85,7 +85,6 @@ function geometryFor(
     maxThreads: 10,
     maxPinsPerThread: 4,
     maxFiles: 2,
-    pinnedDirty: scenario.pinned ?? 'keep',
     dirtyBackgroundRatio: 1,
     dirtyRatio: 1,
   });

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { type CachedFile, type CacheOptions, type OpenOptions, PageCache } from 'pinfold';
-import { engineOf, layout } from '#harness';
+import { createKeeping, engineOf, layout } from '#harness';
 import { inThread } from '../../support/thread.ts';
 import { until } from '../../support/until.ts';
 
@@ -108,7 +108,7 @@ async function fails(disk: Disk, file: CachedFile): Promise<void> {
 }
 
 /** Over a cache each; by name, with the cache's options. */
-const cases: Record<string, readonly [CacheOptions, Case]> = {
+const cases: Record<string, readonly [CacheOptions, Case, create?: typeof createKeeping]> = {
   'writeSync and fsyncSync': [
     QUIET,
     async (disk, cache) => {
@@ -141,8 +141,8 @@ const cases: Record<string, readonly [CacheOptions, Case]> = {
       await file.fsync();
     },
   ],
-  'pinned pages, kept dirty': [{ ...QUIET, pinnedDirty: 'keep' }, pinnedPages],
-  'pinned pages, dirty again': [{ ...QUIET, pinnedDirty: 'redirty' }, pinnedPages],
+  'pinned pages, dirty again': [QUIET, pinnedPages],
+  'pinned pages, kept dirty': [QUIET, pinnedPages, createKeeping],
   'two handles, of two threads': [
     QUIET,
     async (disk, cache) => {
@@ -248,7 +248,7 @@ const NOT_DIRECT = 'another program hears it first';
 const allCases = [false, true].flatMap((direct) =>
   Object.entries(cases)
     .filter(([name]) => !direct || name !== NOT_DIRECT)
-    .map(([name, [options, does]]) => ({ name, direct, options, does })),
+    .map(([name, [options, does, create = PageCache.create]]) => ({ name, direct, options, does, create })),
 );
 
 export const caseCount = allCases.length;
@@ -284,8 +284,8 @@ export async function doCases(directory: string, breaker: string): Promise<CaseR
     expected.push({ case: name, path: disk.path, digest: digestOf(disk.model), lost });
   };
   await note('plain writeSync and fdatasyncSync', true, PAGES, {}, plain);
-  for (const { name, direct, options, does } of allCases) {
-    const cache = await PageCache.create(options);
+  for (const { name, direct, options, does, create } of allCases) {
+    const cache = await create(options);
     const pages = name.startsWith('a pool too small') ? 120 : PAGES;
     const full = direct ? `${name}, direct` : name;
     await note(full, false, pages, { direct }, (disk) => does(disk, cache));
