@@ -302,7 +302,7 @@ describe('a run', () => {
     expect(arms.map(({ arm }) => arm)).toEqual(SCAN_ARMS);
     for (const { arm, passes, pages, wrong, readahead, mibPerSecond } of arms) {
       expect(passes).toBeGreaterThanOrEqual(3);
-      expect(pages).toBe(passes * ((128 << 20) / 4096));
+      expect(pages).toBe(passes * ((64 << 20) / 4096));
       expect(wrong).toBe(0);
       expect(mibPerSecond).toBeGreaterThan(0);
       if (arm.startsWith('plain') || arm.endsWith('random')) expect(readahead).toBe(0);

@@ -12,8 +12,8 @@ import { type ColdScanResult, HOT_SCANS, type HotRow, type HotScan, type ScanRow
 
 const MIB = 1 << 20;
 const MEMORY = 64 * MIB;
-/** The file is this often the bytes that the writeback row streams: 128 MiB, 256, 1,024. */
-const LARGER: Record<number, number> = { 64: 128, 128: 256, 1024: 1024 };
+/** MiB of the file: quickly, usually, fully. */
+const FILE_MIB = { quick: 64, usual: 256, full: 1024 };
 const BAR = 0.9;
 const BARRED: readonly ScanArm[] = ['readSync 256 KiB', 'readSync 4 KiB'];
 const HOT_SHARE = 1 / 4;
@@ -23,7 +23,9 @@ const ROUNDS_MIN = 3;
 const GRACE_MS = 60_000;
 
 export async function coldScan(run: Run, durationMs: number): Promise<void> {
-  const fileBytes = (LARGER[run.options.streamBytes / MIB] ?? run.options.streamBytes / MIB) * MIB;
+  const { quick, usual, full } = FILE_MIB;
+  const { streamBytes } = run.options;
+  const fileBytes = (streamBytes < 128 * MIB ? quick : streamBytes > 128 * MIB ? full : usual) * MIB;
   const result: ColdScanResult = { fileBytes, memoryBytes: MEMORY, arms: [], hot: [] };
   run.report.coldScan = result;
   run.progress.begin('coldscan · the file');
