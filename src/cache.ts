@@ -69,6 +69,34 @@ const WASM_PAGE = 65_536;
 /** Bytes of metadata there may be: where they are is kept in signed 32-bit words. */
 const CONTROL_MAX = 2 ** 31;
 
+/** The memory of a new cache, laid out, and how other threads come by it. Throws ERR_PINFOLD_OPTION. */
+export function newHandle(
+  options: CheckedOptions,
+  wiring: Omit<Wiring, 'serviceSource' | 'storeFor'>,
+): HandleParts {
+  const geometry = geometryOf(options);
+  if (geometry.controlBytes > CONTROL_MAX) throw tooMuchMetadata(options, geometry.controlBytes);
+  const memory = (bytes: number) => allocate(bytes, options.memory);
+  const control = memory(geometry.controlBytes);
+  initialize(new Int32Array(control.buffer), geometry, wiring.keep ?? false);
+  return {
+    pinfold: 'PageCacheHandle',
+    layout: L.LAYOUT_VERSION,
+    control,
+    data: geometry.dataBytes.map(memory),
+    modules: {
+      control: new WebAssembly.Module(wiring.controlWasm as BufferSource),
+      bytes: new WebAssembly.Module(bytesWasm as BufferSource),
+    },
+    geometry,
+    options,
+    created: monotonicMs(),
+    guarded: !isMainThread,
+    ...(wiring.faults ? { faults: wiring.faults } : {}),
+    ...(wiring.blind ? { blind: true } : {}),
+  };
+}
+
 /** What to do when this thread ends by itself: one listener for all caches. */
 const leaving = new Set<() => void>();
 let listening = false;
@@ -144,28 +172,7 @@ export class PageCache {
 
   /** @internal */
   static async createWired(options: CacheOptions | undefined, wiring: Wiring): Promise<PageCache> {
-    const checked = checkCacheOptions(options);
-    const geometry = geometryOf(checked);
-    if (geometry.controlBytes > CONTROL_MAX) throw tooMuchMetadata(checked, geometry.controlBytes);
-    const memory = (bytes: number) => allocate(bytes, checked.memory);
-    const control = memory(geometry.controlBytes);
-    initialize(new Int32Array(control.buffer), geometry, wiring.keep ?? false);
-    const handle: HandleParts = {
-      pinfold: 'PageCacheHandle',
-      layout: L.LAYOUT_VERSION,
-      control,
-      data: geometry.dataBytes.map(memory),
-      modules: {
-        control: new WebAssembly.Module(wiring.controlWasm as BufferSource),
-        bytes: new WebAssembly.Module(bytesWasm as BufferSource),
-      },
-      geometry,
-      options: checked,
-      created: monotonicMs(),
-      guarded: !isMainThread,
-      ...(wiring.faults ? { faults: wiring.faults } : {}),
-      ...(wiring.blind ? { blind: true } : {}),
-    };
+    const handle = newHandle(checkCacheOptions(options), wiring);
     const services = new Services(handle, wiring.serviceSource);
     await services.startAll();
     return new PageCache(handle, wiring.storeFor(handle), services, true);

@@ -9,6 +9,7 @@ import type { CachedFile, SyncReport } from './file';
 import { checkHarnessOptions, type HarnessOptions, type PinnedDirty } from './harnessOptions';
 import type { PinSlot } from './kernel/kernel';
 import { fsyncLive } from './liveWriteback';
+import { MemoryCache, type MemoryCacheHandle, type MemoryCacheOptions } from './memoryCache';
 import type { CacheOptions, FsyncOptions, FsyncPolicy } from './options';
 import { type Fault, faultPlan, faultyStore, heal, planFault, struck } from './store/faulty';
 
@@ -16,7 +17,8 @@ export { geometryOf, initialize } from './kernel/geometry';
 export { Kernel } from './kernel/kernel';
 export * as layout from './kernel/layout';
 export { checkCacheOptions } from './options';
-export type { Fault, HarnessOptions, PinnedDirty };
+export { memoryStore } from './store/memory';
+export type { Fault, HarnessOptions, MemoryCache, MemoryCacheHandle, MemoryCacheOptions, PinnedDirty };
 
 /** The policies of design, the control that lies, and the one that writes no copies. */
 export type HarnessPolicy = FsyncPolicy | 'skip' | 'direct';
@@ -105,6 +107,19 @@ export async function createKeeping(options?: CacheOptions): Promise<PageCache> 
 /** Attaches another thread to such a cache. */
 export function attachHarness(handle: PageCacheHandle): PageCache {
   return PageCache.attachWired(handle, wiring);
+}
+
+/** A cache over the memory store, with the shipped kernel unless told otherwise. */
+export function createMemoryCache(
+  options: MemoryCacheOptions,
+  kernel: 'debug' | 'release' = 'release',
+): MemoryCache {
+  return MemoryCache.create(options, { controlWasm: kernel === 'debug' ? debugWasm : controlWasm });
+}
+
+/** Attaches another thread to such a cache. */
+export function attachMemoryCache(handle: MemoryCacheHandle): MemoryCache {
+  return MemoryCache.attach(handle);
 }
 
 const wiring: Wiring = { controlWasm, serviceSource, storeFor: faultyStore };
