@@ -95,7 +95,7 @@ function stopOnSignal(run: Run): void {
 }
 
 function emptyReport(
-  { scenarios, seconds, holdsMs, streamBytes, file }: BenchOptions,
+  { scenarios, seconds, holdsMs, streamBytes, file, seed, trace }: BenchOptions,
   files: BenchFiles,
 ): BenchReport {
   return {
@@ -110,6 +110,8 @@ function emptyReport(
       holdsMs,
       streamBytes,
       file: file ?? null,
+      seed,
+      trace: trace?.name ?? null,
     },
     machine: describeMachine(files.directory),
     calibration: null,

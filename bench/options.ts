@@ -3,6 +3,9 @@ import fs from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Scenario } from './scenario';
 import { SCENARIOS } from './scenarios';
+import { FOOTPRINT_MIN } from './scenarios/replacement';
+import { BadTrace, readTrace } from './scenarios/replacement/csv';
+import type { Trace } from './scenarios/replacement/trace';
 import { REPORT_SCHEMA } from './schema';
 
 const DEFAULT_HOLDS_MS = [0, 1, 10, 100];
@@ -13,6 +16,10 @@ const SECONDS_MIN = 1;
 const SECONDS_MAX = 86_400;
 const HOLD_MS_MAX = 1_000;
 const MIB = 1 << 20;
+const DEFAULT_SEED = 1;
+const SEED_MAX = 2 ** 31 - 1;
+/** The scenario that plays traces. */
+const TRACE_SCENARIO = 'replacement';
 
 export interface BenchOptions {
   scenarios: Scenario[];
@@ -22,6 +29,10 @@ export interface BenchOptions {
   /** Bytes the writeback row streams in a pass. */
   streamBytes: number;
   file: string | undefined;
+  /** What generated traces follow from. */
+  seed: number;
+  /** The only trace of the replacement scenario. */
+  trace: Trace | undefined;
   force: boolean;
   report: string;
 }
@@ -43,6 +54,9 @@ Usage: npm run bench -- [options]        (once built: node bench/dist/main.js [o
   --file PATH       the data file (default: a temporary one in the current directory); its file system is what is measured
   --force           let --file and --json overwrite what exists; such a data file then stays, with the bench's bytes in it
   --json PATH       where the report goes (default ${DEFAULT_REPORT}); bench/schema.ts describes it
+  --seed N          another set of generated traces, 0 to ${SEED_MAX} (default ${DEFAULT_SEED})
+  --trace FILE      the replacement scenario plays this trace instead: a line an access, "page" or "time,page", further columns unread;
+                    whole numbers; a header may name the column (page, block, lba, key, id)
   --list            name the scenarios
   --help            this text
 
@@ -57,11 +71,13 @@ export function parseCommand(args: string[]): Command {
   if (values.list) return { kind: 'list' };
   if (values.quick && values.full) throw new BadOption('--quick and --full exclude each other');
   const options: BenchOptions = {
-    scenarios: scenarios(values.scenario),
+    scenarios: scenarios(values.trace === undefined ? values.scenario : withTrace(values.scenario)),
     seconds: seconds(values.seconds, values.quick),
     holdsMs: holds(values.hold),
     streamBytes: (values.full ? 1024 : values.quick ? 64 : 128) * MIB,
     file: values.file,
+    seed: seed(values.seed),
+    trace: trace(values.trace),
     force: values.force,
     report: values.json ?? DEFAULT_REPORT,
   };
@@ -81,6 +97,8 @@ function parseStrictly(args: string[]) {
         hold: { type: 'string', multiple: true, default: [] },
         file: { type: 'string' },
         json: { type: 'string' },
+        seed: { type: 'string' },
+        trace: { type: 'string' },
         force: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
         full: { type: 'boolean', default: false },
@@ -129,6 +147,40 @@ function seconds(value: string | undefined, quick: boolean): number {
     throw new BadOption(`--seconds: '${value}' is not a number from ${SECONDS_MIN} to ${SECONDS_MAX}`);
   }
   return asked;
+}
+
+/** A trace asks for its scenario, and for no other. */
+function withTrace(values: string[]): string[] {
+  for (const name of separated(values)) {
+    if (name !== TRACE_SCENARIO)
+      throw new BadOption(`--trace is for the scenario ${TRACE_SCENARIO}, not '${name}'`);
+  }
+  return [TRACE_SCENARIO];
+}
+
+function seed(value: string | undefined): number {
+  if (value === undefined) return DEFAULT_SEED;
+  const asked = Number(value);
+  if (!/^\d+$/.test(value) || asked > SEED_MAX) {
+    throw new BadOption(`--seed: '${value}' is not a whole number from 0 to ${SEED_MAX}`);
+  }
+  return asked;
+}
+
+function trace(path: string | undefined): Trace | undefined {
+  if (path === undefined) return undefined;
+  try {
+    const read = readTrace(path);
+    if (read.footprint < FOOTPRINT_MIN) {
+      throw new BadTrace(
+        `${path} has ${read.footprint} pages, too few to tell policies apart: at least ${FOOTPRINT_MIN}`,
+      );
+    }
+    return read;
+  } catch (error) {
+    if (error instanceof BadTrace) throw new BadOption(`--trace: ${error.message}`);
+    throw error;
+  }
 }
 
 /** An earlier report is replaced; anything else that exists is somebody's file. */

@@ -27,4 +27,5 @@ export { checksumSpeed } from './roles/stable/checksum';
 export { stableDevice, stableStorer } from './roles/stable/pinners';
 export { storer } from './roles/storer';
 export { stream } from './roles/stream';
+export { toucher } from './roles/toucher';
 export { viewer } from './roles/viewer';

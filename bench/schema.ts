@@ -7,11 +7,12 @@ import { COLD_SCAN, type ColdScanResult } from './scenarios/coldscan/shape';
 import { KEEP_OR_REDIRTY_CELL, type KeepOrRedirtyCell } from './scenarios/keep-or-redirty/shape';
 import { MEMORY, type MemoryFigures } from './scenarios/memory/result';
 import { PRESSURE, type PressureCell } from './scenarios/pressure/result';
+import { REPLACEMENT, type Replacement } from './scenarios/replacement/result';
 import { STABLE, type StableResult } from './scenarios/stable/shape';
 import { fields, list, nullable, oneOf, problemsOf } from './shape';
 
 export const REPORT_SCHEMA = 'pinfold-bench';
-export const REPORT_VERSION = 3;
+export const REPORT_VERSION = 4;
 
 export interface BenchReport extends Results {
   schema: typeof REPORT_SCHEMA;
@@ -27,6 +28,8 @@ export interface BenchReport extends Results {
     holdsMs: number[];
     streamBytes: number;
     file: string | null;
+    seed: number;
+    trace: string | null;
   };
   machine: Machine;
   /** Null unless the fsync scenario ran. */
@@ -46,6 +49,7 @@ export interface Results {
   stable: StableResult | null;
   pressure: PressureCell[];
   coldScan: ColdScanResult | null;
+  replacement: Replacement | null;
 }
 
 export const noResults = (): Results => ({
@@ -58,6 +62,7 @@ export const noResults = (): Results => ({
   stable: null,
   pressure: [],
   coldScan: null,
+  replacement: null,
 });
 
 export interface Machine {
@@ -330,6 +335,8 @@ const REPORT = fields({
     holdsMs: list('number'),
     streamBytes: 'number',
     file: nullable('string'),
+    seed: 'number',
+    trace: nullable('string'),
   }),
   machine: fields({
     cpu: 'string',
@@ -357,6 +364,7 @@ const REPORT = fields({
   stable: nullable(STABLE),
   pressure: PRESSURE,
   coldScan: nullable(COLD_SCAN),
+  replacement: nullable(REPLACEMENT),
   failures: list('string'),
 });
 

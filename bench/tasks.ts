@@ -1,6 +1,7 @@
 // The messages between the main thread and the roles: a task and a result for each role that roles.ts exports.
 import type { RecordableHistogram } from 'node:perf_hooks';
 import type { PageCacheHandle } from 'pinfold';
+import type { MemoryCacheHandle } from '#harness';
 import type { StopWord } from './clock';
 import type { Announced } from './parts';
 import type { FsyncPolicy, MixedArm } from './schema';
@@ -223,4 +224,19 @@ export interface MixedCallerResult extends MixedResult {
   /** Records that the file held in pieces, and records that a read tore. */
   halves: number;
   passing: number;
+}
+
+export interface ToucherTask extends Stoppable {
+  handle: MemoryCacheHandle;
+  accesses: Int32Array<SharedArrayBuffer>;
+  /** One word: the first access that no thread has taken. */
+  next: Int32Array<SharedArrayBuffer>;
+}
+
+export interface ToucherResult {
+  /** Accesses that this thread played. */
+  touched: number;
+  /** Views made again because the page changed under them, and views that showed another page. */
+  again: number;
+  wrong: number;
 }

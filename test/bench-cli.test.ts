@@ -76,7 +76,19 @@ describe('what it tells of itself', () => {
     const directory = testDirectory();
     const { status, stdout } = await runBench(directory, '--help');
     expect(status).toBe(0);
-    for (const option of ['scenario', 'seconds', 'quick', 'full', 'hold', 'file', 'force', 'json', 'list']) {
+    for (const option of [
+      'scenario',
+      'seconds',
+      'quick',
+      'full',
+      'hold',
+      'file',
+      'force',
+      'json',
+      'list',
+      'seed',
+      'trace',
+    ]) {
       expect(stdout).toContain(`--${option}`);
     }
     expect(stdout).toContain('Exit code');
@@ -98,6 +110,8 @@ describe('what it tells of itself', () => {
       'coldscan',
       '',
     ]);
+    const expected = 'fsync deadlock mixed micro memory keep-or-redirty stable replacement'.split(' ');
+    expect(names).toEqual([...expected, '']);
   });
 });
 

@@ -27,7 +27,15 @@ const report: BenchReport = {
   startedAt: '2026-01-02T03:04:05.000Z',
   durationMs: 299_600,
   interrupted: false,
-  command: { scenarios: ['keep-or-redirty'], seconds: 300, holdsMs: [], streamBytes: 0, file: null },
+  command: {
+    scenarios: ['keep-or-redirty'],
+    seconds: 300,
+    holdsMs: [],
+    streamBytes: 0,
+    file: null,
+    seed: 1,
+    trace: null,
+  },
   machine: {
     cpu: 'A CPU',
     cores: 2,

@@ -18,6 +18,8 @@ import { micro } from './micro';
 import { mixed, mixedFailures } from './mixed';
 import { pressure, pressureFailures } from './pressure';
 import { pressureTable } from './pressure/table';
+import { replacement, replacementFailures } from './replacement';
+import { replacementTables } from './replacement/table';
 import { stable, stableFailures } from './stable';
 
 /** The deadlock has little to repeat. */
@@ -96,5 +98,13 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: coldScan,
     print: coldScanTables,
     failures: (report) => coldScanFailures(report.coldScan, report.interrupted),
+  },
+  {
+    name: 'replacement',
+    what: 'hit ratios over generated traces, or one of yours, beside LRU, CLOCK, 2Q, ARC, SIEVE, S3-FIFO',
+    share: 0,
+    measure: replacement,
+    print: replacementTables,
+    failures: replacementFailures,
   },
 ];
