@@ -874,7 +874,8 @@ export class CachedFile {
 
   /**
    * Makes every byte stable that was stored by a write, or under a write pin dropped, before this call, whichever thread's.
-   * Bytes under a live write pin are written as they are now and once more after the pin drops. Rejects with
+   * A page that is dirty while it is write-pinned is written from a copy, as it is now; once its pins drop it is dirty again,
+   * whatever was stored under them. Rejects with
    * ERR_PINFOLD_IO if something could not be written: then it is dirty still, and the next fsync that resolves means what
    * it says. An error from the background since the last fsync of this handle is reported here, once.
    */

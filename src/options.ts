@@ -13,7 +13,7 @@ export interface CacheOptions {
   pageSize?: number;
   /** Threads that write dirty pages back in the background and run asynchronous fsyncs. 1 to 8, default 1. */
   flushers?: number;
-  /** Default 'bounce': a write-pinned page is written from a copy. 'block' waits until its write pins drop. */
+  /** Default 'bounce': a write-pinned page is written from a copy. 'block' waits until write pins of dirty pages drop. */
   fsyncPolicy?: FsyncPolicy;
   /** Share of frames that may be dirty (and not pinned) before flushers start. Above 0, up to 1; default 0.10. */
   dirtyBackgroundRatio?: number;

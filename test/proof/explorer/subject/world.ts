@@ -45,6 +45,7 @@ export interface Scenario {
   /** What it is for, in a line. */
   readonly shows: string;
   readonly frames?: number;
+  /** 'redirty', as shipped, unless told otherwise. */
   readonly pinned?: 'keep' | 'redirty';
   readonly stagingPages?: number;
   /** Bytes of the file. */
@@ -146,7 +147,7 @@ export class World {
   constructor(places: Places, scenario: Scenario) {
     this.places = places;
     this.scenario = scenario;
-    initialize(machine.words, places.geometry, scenario.pinned !== 'redirty');
+    initialize(machine.words, places.geometry, scenario.pinned === 'keep');
     if (scenario.queues) beLarge();
     machine.words[L.HEADER_LOOKED >> 2] = NOW;
     machine.words[L.HEADER_CLOCK >> 2] = NOW;
