@@ -1,5 +1,5 @@
 // Requests of threads that are gone, and of service threads that are: in each state that they can be left in.
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { FileId, FrameId, OwnerId } from '../../src/kernel/kernel.ts';
 import { Kernel } from '../../src/kernel/kernel.ts';
 import * as L from '../../src/kernel/layout.ts';
@@ -150,9 +150,58 @@ test('one that is answered at once is collected; one that is taken back is not s
   expect(server.control.take(FLUSHERS, 0)).toBe(0);
 });
 
+const ASKED = L.REQUESTS - L.AHEAD_REQUESTS;
+
 test('all slots taken: no more can be asked', () => {
-  for (let n = 0; n < L.REQUESTS; n++) expect(asker.control.post(FLUSHERS, FILL, file, n, 0)).toBe(n);
+  for (let n = 0; n < ASKED; n++) expect(asker.control.post(FLUSHERS, FILL, file, n, 0)).toBe(n);
   expect(asker.control.post(FLUSHERS, FILL, file, 99, 0)).toBe(-1);
+});
+
+describe('what nobody waits for', () => {
+  const post = (n: number) => asker.control.post(FILES, L.AHEAD_REQUEST, file, n, n);
+
+  test('has slots of its own: what is waited for takes none of them, nor the other way round', () => {
+    for (let n = 0; n < L.AHEAD_REQUESTS; n++) expect(post(n)).toBe(ASKED + n);
+    expect(post(9)).toBe(-1);
+    for (let n = 0; n < ASKED; n++) expect(asker.control.post(FILES, FILL, file, n, 0)).toBe(n);
+    expect(asker.control.post(FILES, FILL, file, 99, 0)).toBe(-1);
+  });
+
+  test('is free again when it is done, and its owner woken', () => {
+    const worker = service(L.KIND_FILES);
+    const slot = post(7);
+    const woken = asker.kernel.rowWord(asker.kernel.owner, L.ROW_WAKE);
+    expect(worker.control.take(FILES, 0)).toBe(1);
+    expect([worker.out(1), worker.out(2), worker.out(4)]).toEqual([slot, L.AHEAD_REQUEST, 7]);
+    expect(stateOf(slot)).toBe(L.REQUEST_RUNNING);
+    expect(asker.control.withdraw(slot, FILES)).toBe(0);
+    worker.control.answer(asker.kernel.owner, slot, 0, 3, 0, 0);
+    expect(stateOf(slot)).toBe(L.REQUEST_FREE);
+    expect(asker.kernel.rowWord(asker.kernel.owner, L.ROW_WAKE)).toBe(woken + 1);
+    expect(asker.control.collect(slot)).toBe(0);
+    expect(post(8)).toBe(slot);
+  });
+
+  test('can be taken back as long as nobody has begun it', () => {
+    const slot = post(7);
+    expect(asker.control.withdraw(slot, FILES)).toBe(1);
+    expect(stateOf(slot)).toBe(L.REQUEST_FREE);
+    expect(service(L.KIND_FILES).control.take(FILES, 0)).toBe(0);
+  });
+
+  test('is forgotten with its owner, and done anew if who does it dies', () => {
+    const worker = service(L.KIND_FILES);
+    const slot = post(7);
+    expect(worker.control.take(FILES, 0)).toBe(1);
+    expect(recover(worker.owner, server)).toBe(1);
+    const successor = service(L.KIND_FILES);
+    expect(successor.control.take(FILES, 0)).toBe(1);
+    expect(successor.out(1)).toBe(slot);
+    successor.control.answer(asker.kernel.owner, slot, 0, 0, 0, 0);
+    post(8);
+    expect(recover(asker.kernel.owner, server)).toBe(1);
+    expect(successor.control.take(FILES, 0)).toBe(0);
+  });
 });
 
 test('a file that is closed gives no reference for a request', () => {
