@@ -155,8 +155,7 @@ export class CachedFile {
    * fixed function and an `arg` are faster than a fresh closure. Throws ERR_PINFOLD_CALLBACK if `fn` returns a promise.
    */
   viewSync<T, A = undefined>(index: number, fn: (bytes: Uint8Array, arg: A) => T, arg?: A): T {
-    if (this.#closed || !isPageIndex(index)) throw this.#refusal(index);
-    if (index === this.#trigger) this.#reached();
+    if (this.#closed || !isPageIndex(index) || index === this.#trigger) this.#haltAt(index);
     const control = this.#control;
     const frame = control.viewOpen(this.#id, index | 0);
     if (frame >= 0) {
@@ -1027,8 +1026,11 @@ export class CachedFile {
     );
   }
 
-  #refusal(index: unknown): Error {
-    return this.#closed ? this.#closedError() : this.#badIndex(index);
+  /** The page is one that a stream's reader was to tell of; or else the call is refused. */
+  #haltAt(index: number): void {
+    if (this.#closed) throw this.#closedError();
+    if (!isPageIndex(index)) throw this.#badIndex(index);
+    this.#reached();
   }
 
   #checkWriteMode(mode: unknown): void {
