@@ -1,27 +1,28 @@
-import { PageCache } from 'pinfold';
+import { type Page, PageCache } from 'pinfold';
 import { sleepUntil } from '../../clock';
+import { PAGE_BYTES } from '../../files';
 import type { PressurePinnerTask } from '../../scenarios/pressure/tasks';
 
 /** Has dirty pages pinned for writing for as long as the cell lasts; each gets a word that must be in the file. */
 export function pressurePinner(task: PressurePinnerTask): number {
   const cache = PageCache.attach(task.handle);
   const file = cache.openSync(task.path, { mode: 'r+' });
+  const pages: Page[] = [];
   try {
-    const pages = Array.from({ length: task.pages }, (_, n) => {
-      const before = file.pinSync(task.firstPage + n, 'write');
-      const page = file.pinSync(task.firstPage + n, 'write');
-      before.unpin(); // the page is dirty from here on, and has not been without a pin
-      return page;
-    });
-    for (const { bytes, index } of pages) {
-      new DataView(bytes.buffer, bytes.byteOffset).setInt32(0, index + 1, true);
-    }
+    for (let n = 0; n < task.pages; n++) pages.push(file.pinSync(task.firstPage + n, 'write'));
+    // Under the pin: then no flusher cleans it.
+    for (const { index } of pages) file.writeSync(wordOf(index), index * PAGE_BYTES);
     sleepUntil(task.stop, task.endNs);
-    for (const page of pages) page.unpin();
+    for (const page of pages.splice(0)) page.unpin();
     file.fsyncSync();
-    return pages.length;
+    return task.pages;
   } finally {
+    for (const page of pages) page.unpin();
     file.closeSync();
     cache.detach();
   }
+}
+
+function wordOf(index: number): Uint8Array {
+  return new Uint8Array(Int32Array.of(index + 1).buffer);
 }

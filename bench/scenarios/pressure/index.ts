@@ -21,8 +21,8 @@ const BATCH_FILE_BYTES = 64 * MIB;
 const BATCH_PAGES = 64;
 const WRITERS = 2;
 const OVERLOAD = 5;
-/** A thread can hold no more pins. */
-const PINS_A_THREAD = 4_096;
+/** Fewer than a thread can hold: a write needs one too. */
+const PINS_A_THREAD = 4_095;
 const PINNERS = 3;
 /** So few that nineteen times as many pinned pages leave room for others. */
 const DIRTY_RATIO = 0.04;
@@ -46,7 +46,7 @@ const LIMITED: CacheOptions = {
   flushers: 1,
   dirtyRatio: DIRTY_RATIO,
   dirtyBackgroundRatio: DIRTY_RATIO / 2,
-  maxPinsPerThread: PINS_A_THREAD,
+  maxPinsPerThread: PINS_A_THREAD + 1,
 };
 
 const CELLS: CellPlan[] = [
