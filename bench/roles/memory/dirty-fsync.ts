@@ -13,7 +13,7 @@ const SHARE_MAX = 0.9;
 /** fsyncs of so many dirty pages at frames all over the pool; and, a turn about, bare writes of as many bytes. */
 export function dirtyFsync(task: DirtyFsyncTask): DirtyFsyncResult {
   const cache = PageCache.attach(task.handle);
-  const file = cache.openSync(task.path, { mode: 'r+' });
+  const file = cache.openSync(task.path, { mode: 'r+', access: 'random' });
   const bare = task.barePath === null ? -1 : fs.openSync(task.barePath, 'r+');
   const result: DirtyFsyncResult = { fsyncUs: [], bareUs: [] };
   try {

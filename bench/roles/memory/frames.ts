@@ -1,6 +1,7 @@
 // Pages at frames all over a pool, without bringing in as many pages as it has frames.
 import type { PageCacheHandle } from 'pinfold';
 import { layout as L } from '#harness';
+import { POOL_PARTS } from '../../scenarios/memory/tasks';
 
 interface Parts {
   control: WebAssembly.Memory;
@@ -32,6 +33,13 @@ export function memoryOf(handle: PageCacheHandle, bytes: Uint8Array): number {
 export function frameOf(handle: PageCacheHandle, bytes: Uint8Array): number {
   const { pageSize, framesPerMemory } = (handle as unknown as Parts).geometry;
   return memoryOf(handle, bytes) * framesPerMemory + bytes.byteOffset / pageSize;
+}
+
+/** In how many of the pool's parts, of POOL_PARTS, there is one of the frames. */
+export function partsOf(handle: PageCacheHandle, frames: number[]): number {
+  const { control } = handle as unknown as Parts;
+  const all = new Int32Array(control.buffer)[L.HEADER_FRAMES >> 2];
+  return new Set(frames.map((frame) => Math.floor((frame * POOL_PARTS) / all))).size;
 }
 
 /**

@@ -31,7 +31,7 @@ export async function openFiles(task: OpenFilesTask): Promise<OpenFilesResult> {
 
 function opened({ handle, path }: Arm) {
   const cache = PageCache.attach(handle);
-  const file = cache.openSync(path, { mode: 'r+' });
+  const file = cache.openSync(path, { mode: 'r+', access: 'random' });
   return {
     file,
     close() {

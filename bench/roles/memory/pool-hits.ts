@@ -2,7 +2,7 @@ import { type CachedFile, PageCache } from 'pinfold';
 import { PAGE_BYTES } from '../../files';
 import { interleave, type Variant } from '../../interleave';
 import type { Arm, PoolHitsResult, PoolHitsTask } from '../../scenarios/memory/tasks';
-import { frameChooser, frameOf, loadsOf, memoryOf } from './frames';
+import { frameChooser, frameOf, loadsOf, memoryOf, partsOf } from './frames';
 
 const HITS = 8_192;
 const SEED = 12_345;
@@ -35,6 +35,7 @@ export function poolHits(task: PoolHitsTask): PoolHitsResult {
       loadsUnder: rounds['loads under'] ?? [],
       loadsOver: rounds['loads over'] ?? [],
       hotMemories: over.memories,
+      hotParts: over.parts,
       checksum,
     };
   } finally {
@@ -45,7 +46,8 @@ export function poolHits(task: PoolHitsTask): PoolHitsResult {
 
 function opened({ handle, path }: Arm, pages: number) {
   const cache = PageCache.attach(handle);
-  const file = cache.openSync(path, { mode: 'r' });
+  // No page but those asked for: their frames are chosen.
+  const file = cache.openSync(path, { mode: 'r', access: 'random' });
   const chooseFrame = frameChooser(handle);
   const memories = new Set<number>();
   const frames: number[] = [];
@@ -60,6 +62,7 @@ function opened({ handle, path }: Arm, pages: number) {
     file,
     frames,
     memories: memories.size,
+    parts: partsOf(handle, frames),
     close() {
       file.closeSync();
       cache.detach();

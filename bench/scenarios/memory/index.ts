@@ -8,7 +8,7 @@ import { type CacheOptions, type Run, together, withCache, withCrew } from '../.
 import type { BenchReport } from '../../schema';
 import { median, spreadOf } from '../../statistics';
 import type { FilesFigures, FsyncCost, MemoryFigures, PoolFigures, TurnsRatio } from './result';
-import type { Arm, DirtyFsyncResult, Turns } from './tasks';
+import { type Arm, type DirtyFsyncResult, POOL_PARTS, type Turns } from './tasks';
 
 const MIB = 1 << 20;
 const GIB = 1 << 30;
@@ -114,6 +114,7 @@ async function pool(run: Run, crew: Crew, under: Arm, bytes: number, ms: number)
       controlBytes: control.buffer.byteLength,
       dataMemories: data.length,
       hotMemories: hits.hotMemories,
+      hotParts: hits.hotParts,
       createMs,
       hit: ratioOf(hits, 1),
       loads: medianOrNull(
@@ -245,17 +246,29 @@ async function manyFiles(run: Run, crew: Crew, ms: number): Promise<FilesFigures
 
 /** Of metadata, at the defaults. */
 const SHARE_MAX = 0.025;
+/** Of the pool's parts, those in which there must be hot pages: 1,024 at random leave none out. */
+const SPREAD_MIN = 0.9;
 
 export function memoryFailures({ memory: found }: BenchReport): string[] {
   if (found === null) return [];
   return found.pools.flatMap(
-    ({ memoryBytes, controlBytes, dataMemories, hotMemories, residentBytes: resident, allowanceBytes }) => {
+    ({
+      memoryBytes,
+      controlBytes,
+      dataMemories,
+      hotMemories,
+      hotParts,
+      residentBytes: resident,
+      allowanceBytes,
+    }) => {
       const of = `memory: of ${memoryBytes / MIB} MiB`;
       const wrong: string[] = [];
       if (controlBytes > SHARE_MAX * memoryBytes) wrong.push(`${of}, metadata takes ${controlBytes} bytes`);
       // The last may hold staging areas only.
       if (hotMemories < dataMemories - 1)
         wrong.push(`${of}, hot pages were in ${hotMemories} data memories only`);
+      if (hotParts < SPREAD_MIN * POOL_PARTS)
+        wrong.push(`${of}, hot pages were in ${hotParts} of ${POOL_PARTS} parts only`);
       if (resident !== null && resident > memoryBytes + allowanceBytes)
         wrong.push(`${of}, ${resident} bytes were resident`);
       return wrong;

@@ -31,6 +31,8 @@ export interface PoolFigures {
   dataMemories: number;
   /** Data memories in which the hot pages were. */
   hotMemories: number;
+  /** Of 64 equal parts of the pool, those in which they were. */
+  hotParts: number;
   createMs: number;
   /** A hit in this pool ÷ one in the smallest, as many hot pages. */
   hit: TurnsRatio;
@@ -76,6 +78,7 @@ export const MEMORY = fields({
       controlBytes: 'number',
       dataMemories: 'number',
       hotMemories: 'number',
+      hotParts: 'number',
       createMs: 'number',
       hit: TURNS,
       loads: nullable('number'),

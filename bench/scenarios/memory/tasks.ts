@@ -2,6 +2,8 @@
 import type { PageCacheHandle } from 'pinfold';
 import type { StopWord } from '../../clock';
 
+export const POOL_PARTS = 64;
+
 interface Stoppable {
   stop: StopWord;
 }
@@ -30,6 +32,8 @@ export interface PoolHitsResult {
   loadsOver: number[];
   /** Data memories of `over` in which its hot pages are. */
   hotMemories: number;
+  /** And in how many of POOL_PARTS equal parts of it. */
+  hotParts: number;
   checksum: number;
 }
 
