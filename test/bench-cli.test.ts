@@ -300,8 +300,8 @@ describe('a run', () => {
       for (const figure of [truth.checked, bounced, readBytes, storedBytes])
         expect(figure).toBeGreaterThan(0);
       if (arm === 'bounce') expect(truth.failed).toBe(0);
-      else expect(truth.failed).toBeGreaterThan(0);
     }
+    expect(cells.some(({ arm, truth }) => arm === 'direct' && truth.failed > 0)).toBe(true);
     for (const { crcGBPerSecond, copyGBPerSecond } of checksum)
       expect(Math.min(crcGBPerSecond, copyGBPerSecond)).toBeGreaterThan(0);
   });

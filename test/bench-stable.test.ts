@@ -128,6 +128,11 @@ describe('a run fails for', () => {
     ]);
     expect(stableFailures(blind, true)).toEqual([]);
   });
+
+  test('a control only if it shows nothing with pages of any size', () => {
+    expect(stableFailures(result(['bounce', 0, 2], ['direct', 0, 5], ['direct', 1, 5]), false)).toEqual([]);
+    expect(stableFailures(result(['bounce', 0, 2]), false)).toHaveLength(1);
+  });
 });
 
 test('written from where they are, pages that nobody stores into are what was written', async () => {
