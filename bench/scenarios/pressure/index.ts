@@ -21,7 +21,7 @@ const BATCH_FILE_BYTES = 64 * MIB;
 const BATCH_PAGES = 64;
 const WRITERS = 2;
 const OVERLOAD = 5;
-/** Fewer than a thread can hold: a write needs one too. */
+/** A thread can hold no more pins but one, by which it pins pages anew. */
 const PINS_A_THREAD = 4_095;
 const PINNERS = 3;
 /** So few that nineteen times as many pinned pages leave room for others. */
