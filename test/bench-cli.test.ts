@@ -107,7 +107,9 @@ describe('what it tells of itself', () => {
       'memory',
       'keep-or-redirty',
       'stable',
+      'pressure',
       'coldscan',
+      'replacement',
       '',
     ]);
     const expected = 'fsync deadlock mixed micro memory keep-or-redirty stable replacement'.split(' ');

@@ -120,6 +120,7 @@ describe('what shares a group', () => {
     writeBackFrame(thread, one, frame);
     flushNow(thread, one);
     expect(thread.control.evict(frame)).toBe(1);
+    memory.words[L.HEADER_SEEK >> 2] = frame;
     expect(install(thread, two, 99)).toBe(frame); // the only free one
     expect([scan(thread, one), scan(thread, two)]).toEqual([[], []]);
     dirty(thread, two, 99);
