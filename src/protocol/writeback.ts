@@ -131,7 +131,7 @@ function* writeStaged(
   pool: Pool,
   file: FileId,
   area: number,
-  staged: readonly Staged[],
+  batch: readonly Staged[],
   written: Written,
 ): Protocol<void> {
   const { kernel, geometry } = pool;
@@ -144,6 +144,7 @@ function* writeStaged(
   const size = kernel.size(file);
   const cutting = (cutSeq & 1) !== 0 || kernel.fileWord(file, L.FILE_CUT_SEQ) !== cutSeq;
   const format = formatOf(pool, file);
+  const staged = withoutOrphans(pool, batch);
   let first = 0;
   while (first < staged.length) {
     let last = first;
@@ -173,6 +174,24 @@ function* writeStaged(
     if (result < 0 && written.errno === 0) written.errno = -result;
     first = last + 1;
   }
+}
+
+/**
+ * Those that are the file's still, now that its size has been read. A writeback that began after a truncate had looked for such
+ * may read the size only when the file has been extended again: what was copied is no page of it any more, and would be
+ * written over one that is.
+ */
+function withoutOrphans({ kernel }: Pool, batch: readonly Staged[]): readonly Staged[] {
+  const isOrphan = ({ slot }: Staged) => {
+    const frame = (kernel.rowWord(kernel.owner, L.ROW_WRITEBACKS + slot * 4) >>> 1) - 1;
+    return (kernel.frameWord(frame as FrameId, L.FRAME_STATE) & L.ORPHAN) !== 0;
+  };
+  if (!batch.some(isOrphan)) return batch;
+  return batch.filter((each) => {
+    if (!isOrphan(each)) return true;
+    kernel.control.giveBack(each.slot);
+    return false;
+  });
 }
 
 /**

@@ -816,4 +816,11 @@ export const writebacks: readonly Mutant[] = [
     changes: [change(FILES, 'atomic.load<i32>(summaryWordAt(file, group), L.FILE_SUMMARY) != 0', 'false')],
     found: [tested('test/kernel/batches.test.ts')],
   },
+  {
+    name: 'writeback-orphan',
+    rule: '§7 truncate: a page that was cut off amid its writeback is not written, whatever the size is by now',
+    breaks: [4, 5],
+    changes: [change(PROTOCOL, 'if (!batch.some(isOrphan)) return batch;', 'return batch;')],
+    found: [explored('cut-extend-writeback', 2)],
+  },
 ];

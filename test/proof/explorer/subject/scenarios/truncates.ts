@@ -232,4 +232,26 @@ export const truncates: readonly Scenario[] = [
       else mayBe('what was written', found, 9003);
     },
   },
+  {
+    name: 'cut-extend-writeback',
+    shows:
+      'a page is cut off amid its writeback, and the file extended again: what was copied before is not written',
+    frames: 6,
+    preemptions: 2,
+    prepare(world) {
+      bringIn(world, 2);
+      writeWord(world.other, 2 * PAGE, 9003);
+    },
+    actors: {
+      flusher: { run: cleanOnce, kind: 'flusher' },
+      cutter: {
+        run(_, me) {
+          const file = me.open();
+          file.truncateSync(PAGE);
+          file.truncateSync(3 * PAGE);
+          file.fsyncSync();
+        },
+      },
+    },
+  },
 ];
