@@ -492,8 +492,8 @@ export const writebacks: readonly Mutant[] = [
       change(PROTOCOL, '  const size = kernel.size(file);\n  const cutting', '  const cutting'),
       change(
         PROTOCOL,
-        '  staged: readonly Staged[],\n  written: Written,',
-        '  staged: readonly Staged[],\n  written: Written,\n  size: number,',
+        '  batch: readonly Staged[],\n  written: Written,',
+        '  batch: readonly Staged[],\n  written: Written,\n  size: number,',
       ),
       change(
         PROTOCOL,
