@@ -35,10 +35,10 @@ const roundUp = (value: number, unit: number) => Math.ceil(value / unit) * unit;
 const powerOfTwoAtMost = (value: number) => 2 ** Math.floor(Math.log2(value));
 const powerOfTwoAtLeast = (value: number) => 2 ** Math.ceil(Math.log2(value));
 
-/** In a pool with fewer frames the hand decides alone: a tenth of them is nothing to tell pages apart by. */
+/** In a pool with fewer frames the hand decides alone: a share of them is nothing to tell pages apart by. */
 const QUEUES_FRAMES_MIN = 64;
 /** Share of the frames for pages on probation, at the least and at the most. */
-const PROBATION = 0.1;
+const PROBATION = 0.07;
 const PROBATION_MOST = 0.4;
 /** Share of the least probation in which touches don't count. */
 const WINDOW = 0.5;

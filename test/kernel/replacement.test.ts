@@ -349,10 +349,10 @@ describe('the size of probation follows what comes back', () => {
     return hits / (count * Math.ceil(rounds / 2));
   };
 
-  test('it begins with a tenth, grows while pages taken from it come back, and ends at its most', () => {
+  test('it begins with its least, 7% of the frames, grows while pages taken from it come back, and ends at its most', () => {
     const [least, most] = [share(L.HEADER_PROBATION), share(L.HEADER_PROBATION_MOST)];
     expect(target()).toBe(least);
-    expect(least).toBe(Math.floor(frames() / 10));
+    expect(least).toBe(Math.floor(frames() * 0.07));
     scan(2 * frames());
     // Each page is read again when probation has just forgotten it; main has nothing that comes back.
     let seen = target();
@@ -389,6 +389,28 @@ describe('the size of probation follows what comes back', () => {
     expect(target()).toBeGreaterThanOrEqual(share(L.HEADER_PROBATION));
     expect(hits / (10 * hot)).toBeGreaterThan(0.95);
   });
+
+  test.each([
+    ['soon', 0.1, true],
+    ['late', 0.5, false],
+  ])(
+    'a page of main’s that comes back %s, after %f of a revolution, moves it: %s',
+    (_, revolutions, moves) => {
+      const first = cold;
+      scan(2 * frames());
+      memory.words[L.HEADER_TARGET >> 2] = 16 * share(L.HEADER_PROBATION_MOST);
+      const there = Array.from({ length: cold - first }, (_, n) => first + n).filter(cached);
+      scan(50); // probation has less than its share: main gives
+      const taken = there.find((index) => !cached(index))!;
+      const ghosted = memory.words[L.HEADER_GHOSTED >> 2]! + Math.floor(revolutions * frames());
+      memory.words[L.HEADER_GHOSTED >> 2] = ghosted;
+      memory.words[L.HEADER_REVOLVED_AT >> 2] = ghosted;
+      memory.words[L.HEADER_REVOLUTION >> 2] = frames();
+      const before = memory.words[L.HEADER_TARGET >> 2]!;
+      read(taken);
+      expect(memory.words[L.HEADER_TARGET >> 2]! < before).toBe(moves);
+    },
+  );
 
   test('a loop somewhat larger than the pool finds a good part of it there', () => {
     // LRU and CLOCK find nothing.

@@ -1,7 +1,7 @@
 // Replacement: which page goes when a frame is needed. S3-FIFO's shape, Clock2Q+'s correlation window, and a size of
 // probation that follows what comes back, as ARC's does.
 //
-//   brought in --> probation: a ring, a tenth of the frames or more --> the oldest: used? --> main
+//   brought in --> probation: a ring, 7% of the frames or more     --> the oldest: used? --> main
 //        |                                                                 |
 //        |                                                                 +-- not used: taken, an early ghost
 //        +-- there is an early ghost of it: main                                            (a fingerprint, no bytes)
@@ -142,12 +142,13 @@ export function belongsToMain(fingerprint: i32): bool {
 
 /** A page has come back: which share it would have taken to keep it. */
 function learn(ghost: i32): void {
+  if (!isWithin(ghost, GROWTH_TENTHS)) return; // no sensible share, of either, would have kept it
   let by = 16;
   if (!isEarly(ghost)) {
     const ratio =
       (18 * (atomic.load<i32>(0, L.HEADER_TAKEN_EARLY) + 1)) / (atomic.load<i32>(0, L.HEADER_TAKEN_LATE) + 1);
     by = -min<i32>(ratio, STEP_MOST);
-  } else if (!isWithin(ghost, GROWTH_TENTHS)) return; // no probation that is sensible would have kept it
+  }
   const was = atomic.load<i32>(0, L.HEADER_TARGET);
   atomic.store<i32>(0, max<i32>(probation << 4, min<i32>(probationMost << 4, was + by)), L.HEADER_TARGET);
 }
@@ -319,7 +320,7 @@ const TAG_MASK: i32 = ~0x3fff;
   return (ghost & LATE) == 0;
 }
 
-/** Tenths of a revolution of the hand for which a page may stay away, and be main's, or raise the target. */
+/** Tenths of a revolution of the hand for which a page may stay away, and be main's, or move the target. */
 const MAIN_TENTHS: u32 = 4;
 const GROWTH_TENTHS: u32 = 3;
 

@@ -97,6 +97,19 @@ export const replacement: readonly Mutant[] = [
     found,
   },
   {
+    name: 'policy-learns-late',
+    rule: '§5 replacement: what comes back after a long time moves no share',
+    breaks: [],
+    changes: [
+      change(
+        POLICY,
+        'if (!isWithin(ghost, GROWTH_TENTHS)) return;',
+        'if (isEarly(ghost) && !isWithin(ghost, GROWTH_TENTHS)) return;',
+      ),
+    ],
+    found,
+  },
+  {
     name: 'policy-main-room',
     rule: '§5 replacement: a page that belongs to main takes its frame from main',
     breaks: [],
