@@ -15,7 +15,7 @@ export function coldScanTables({ coldScan }: BenchReport): string {
       ),
       scanTable(arms),
       reading(
-        '"÷ plain": speed divided by that of the plain passes of the same round: median and quartiles. Random, a control, reads nothing ahead. Each page is compared with what was written.',
+        '"÷ plain": speed divided by that of the plain passes of the same round: median and quartiles. Random, a control, reads nothing ahead. Each page is compared with what was written. "In OS cache": of the file, after a pass, by fincore: twice in memory, unless it was opened with direct.',
       ),
       '',
     );
@@ -42,6 +42,7 @@ function scanTable(arms: ScanRow[]): string {
     { head: 'reached', words: true },
     { head: 'misses' },
     { head: 'read ahead' },
+    { head: 'MiB in OS cache' },
     { head: 'wrong pages' },
   ];
   const rows = arms.map((row) => [
@@ -54,6 +55,7 @@ function scanTable(arms: ScanRow[]): string {
     verdict(row),
     count(row.misses),
     count(row.readahead),
+    row.leftBytes === null ? '–' : digits(row.leftBytes / 2 ** 20),
     row.wrong === 0 ? good('0') : bad(count(row.wrong)),
   ]);
   return table(columns, rows);

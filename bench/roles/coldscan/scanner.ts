@@ -14,7 +14,14 @@ export function coldScanner(task: ScanTask): ScanResult {
   if (task.handle === null) return plainScan(task);
   const cache = PageCache.attach(task.handle);
   const access = accessOf(task.arm);
-  const file = cache.openSync(task.path, { mode: 'r', access });
+  let file: CachedFile;
+  try {
+    file = cache.openSync(task.path, { mode: 'r', access, direct: task.arm.endsWith('direct') });
+  } catch (error) {
+    cache.detach();
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_PINFOLD_DIRECT') throw error;
+    return { elapsedMs: 0, warmBytes: 0, pages: 0, wrong: 0, readahead: 0, misses: 0, leftBytes: 0 };
+  }
   try {
     forget(file);
     const warmBytes = chill(task.path);
@@ -22,7 +29,9 @@ export function coldScanner(task: ScanTask): ScanResult {
     const scanned =
       task.arm === 'viewSync' ? byViews(task, file) : byReads(task, (bytes, at) => file.readSync(bytes, at));
     const { readahead, misses } = cache.stats();
-    return { ...scanned, warmBytes, readahead: readahead - before.readahead, misses: misses - before.misses };
+    const ahead = readahead - before.readahead;
+    const leftBytes = inSystemCache(task.path);
+    return { ...scanned, warmBytes, readahead: ahead, misses: misses - before.misses, leftBytes };
   } finally {
     file.closeSync();
     cache.detach();
@@ -38,7 +47,7 @@ function plainScan(task: ScanTask): ScanResult {
   try {
     const warmBytes = chill(task.path);
     const scanned = byReads(task, (bytes, at) => fs.readSync(fd, bytes, 0, bytes.length, at));
-    return { ...scanned, warmBytes, readahead: 0, misses: 0 };
+    return { ...scanned, warmBytes, readahead: 0, misses: 0, leftBytes: inSystemCache(task.path) };
   } finally {
     fs.closeSync(fd);
   }
@@ -93,6 +102,11 @@ function forget(file: CachedFile): void {
 /** Has the system forget the file, which needs no right but to read it: how much of it is left in its cache. */
 function chill(path: string): number | null {
   execFileSync('dd', [`if=${path}`, 'iflag=nocache', 'count=0'], { stdio: 'ignore' });
+  return inSystemCache(path);
+}
+
+/** Bytes of the file that the system has in its cache. */
+function inSystemCache(path: string): number | null {
   try {
     return Number(execFileSync('fincore', ['-b', '-n', '-o', 'res', path], { encoding: 'utf8' }));
   } catch {

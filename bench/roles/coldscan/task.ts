@@ -5,13 +5,14 @@ import type { StopWord } from '../../clock';
 export const SCAN_PAGE = 4096;
 export const PLAIN_BYTES = 256 << 10;
 
-/** How a file is gone through: by fs.readSync, or by a call of the cache, with what access says. */
+/** How a file is gone through: by fs.readSync, or by a call of the cache, with what access says, or past the system's cache. */
 export const SCAN_ARMS = [
   'plain',
   'plain again',
   'readSync 256 KiB',
   'readSync 256 KiB, sequential',
   'readSync 256 KiB, once',
+  'readSync 256 KiB, direct',
   'readSync 4 KiB',
   'viewSync',
   'readSync 256 KiB, random',
@@ -38,6 +39,8 @@ export interface ScanResult {
   /** Pages that the cache brought in ahead; lookups that missed. */
   readahead: number;
   misses: number;
+  /** Of the file, in the system's cache just after; null where that can't be told. */
+  leftBytes: number | null;
 }
 
 export interface HotTask {

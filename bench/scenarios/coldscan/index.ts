@@ -44,16 +44,21 @@ export async function coldScan(run: Run, durationMs: number): Promise<void> {
 export function coldScanFailures(result: ColdScanResult | null, interrupted: boolean): string[] {
   if (result === null) return [];
   const failures: string[] = [];
-  for (const { arm, wrong, pages, warmBytes, readahead } of result.arms) {
+  for (const { arm, wrong, pages, warmBytes, leftBytes, readahead } of result.arms) {
     if (wrong > 0) failures.push(`coldscan, ${arm}: ${wrong} of ${pages} pages were not what was written`);
     if (warmBytes !== null && warmBytes > 0.05 * result.fileBytes)
       failures.push(
         `coldscan, ${arm}: ${warmBytes} bytes of the file were in the system's cache: it was not cold`,
       );
+    if (arm.endsWith('direct') && leftBytes !== null && leftBytes > 0.05 * result.fileBytes)
+      failures.push(`coldscan, ${arm}: ${leftBytes} bytes of the file came into the system's cache`);
     if (arm.endsWith('random') && readahead > 0)
       failures.push(`coldscan, ${arm}: the control without readahead had ${readahead} pages read ahead`);
   }
-  if (!interrupted && result.arms.length < SCAN_ARMS.length) failures.push('coldscan: arms are missing');
+  const missing = SCAN_ARMS.filter(
+    (arm) => !arm.endsWith('direct') && !result.arms.some((row) => row.arm === arm),
+  );
+  if (!interrupted && missing.length > 0) failures.push(`coldscan: arms are missing: ${missing.join('; ')}`);
   return failures;
 }
 
@@ -101,6 +106,7 @@ async function scans(
     again.slice(0, rounds).map(({ elapsedMs }, n) => plain[n]!.elapsedMs / elapsedMs),
   ).median;
   for (const [arm, of] of passes) {
+    if (of.every(({ pages }) => pages === 0)) continue; // a file system that refuses direct I/O
     const speeds = of
       .slice(0, rounds)
       .map(({ elapsedMs }, n) => (arm.startsWith('plain') ? plain[n]!.elapsedMs : beside(n)) / elapsedMs);
@@ -117,7 +123,10 @@ function rowOf(
 ): ScanRow {
   const sum = (figure: 'pages' | 'wrong' | 'readahead' | 'misses') =>
     passes.reduce((total, each) => total + each[figure], 0);
-  const warm = passes.map(({ warmBytes }) => warmBytes);
+  const most = (of: 'warmBytes' | 'leftBytes') => {
+    const found = passes.map((each) => each[of]);
+    return found.includes(null) ? null : Math.max(...(found as number[]));
+  };
   const bar = BARRED.includes(arm) ? BAR : null;
   const steady = Math.abs(control - 1) <= CONTROL_TOLERANCE;
   return {
@@ -127,7 +136,8 @@ function rowOf(
     ratio,
     q1,
     q3,
-    warmBytes: warm.includes(null) ? null : Math.max(...(warm as number[])),
+    warmBytes: most('warmBytes'),
+    leftBytes: most('leftBytes'),
     pages: sum('pages'),
     wrong: sum('wrong'),
     readahead: Math.round(sum('readahead') / passes.length),

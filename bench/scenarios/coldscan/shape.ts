@@ -20,6 +20,8 @@ export interface ScanRow {
   q3: number;
   /** The most that a pass found in the system's cache before it, of the file; null where that can't be told. */
   warmBytes: number | null;
+  /** The most that a pass left there. */
+  leftBytes: number | null;
   pages: number;
   wrong: number;
   /** A pass's mean. */
@@ -54,6 +56,7 @@ export const COLD_SCAN = fields({
       q1: 'number',
       q3: 'number',
       warmBytes: nullable('number'),
+      leftBytes: nullable('number'),
       pages: 'number',
       wrong: 'number',
       readahead: 'number',
