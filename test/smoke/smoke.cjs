@@ -18,7 +18,7 @@ function writer({ handle, path, flags }) {
   const file = cache.openSync(path);
   const page = file.pinSync(0, 'write');
   page.bytes.fill(0x5a, 0, 10);
-  file.writeSync(Buffer.of(0x59), 20); // dirties the pinned page: under 'redirty' the pin alone does not
+  file.writeSync(Buffer.of(0x59), 20); // dirties the pinned page: the pin alone does not
   file.writeSync(Buffer.from('second page'), PAGE);
   const bounced = file.fsyncSync().bounced;
   const past = fs.readFileSync(path)[9];
@@ -40,7 +40,7 @@ async function main() {
   try {
     const path = join(directory, 'data');
     fs.writeFileSync(path, Buffer.alloc(PAGE, 1));
-    const cache = await PageCache.create({ memory: 8 << 20, pinnedDirty: 'redirty' });
+    const cache = await PageCache.create({ memory: 8 << 20 });
     const flags = new Int32Array(new SharedArrayBuffer(8));
     const worker = new Worker(__filename, { workerData: { handle: cache.handle, path, flags } });
     const exited = new Promise((resolve, reject) => {
