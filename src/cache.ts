@@ -32,7 +32,7 @@ import {
   type OpenOptions,
 } from './options';
 import { type PageInfo, pagesOf } from './pages';
-import { emptyForGood } from './protocol/close';
+import { emptyForGood, isFilling } from './protocol/close';
 import { type Answer, ask, type Protocol, serviceClass } from './protocol/effects';
 import { fsyncByService } from './protocol/fsync';
 import { withdrawPosted } from './protocol/readahead';
@@ -56,7 +56,7 @@ export interface Wiring {
 /** @internal */
 export const shipped: Wiring = { controlWasm, serviceSource, storeFor: () => fileStore };
 
-/** How long `close` waits for service threads that other threads started, in ms. */
+/** How long `close` waits for service threads that other threads started, and for pages that are being brought in, in ms. */
 const OTHERS_STOP_MS = 5000;
 /** How long `close` waits for dead threads to be recovered by others, in ms. */
 const RECOVERY_MS = 5000;
@@ -348,12 +348,16 @@ export class PageCache {
 
   async #closeAll(): Promise<void> {
     const { kernel } = this.#attachment;
+    withdrawPosted(this.#attachment);
+    const end = performance.now() + OTHERS_STOP_MS;
     for (let attempt = 1; ; attempt++) {
       await this.#recovered(); // what dead threads held is no reason not to close
       refuseLivePins(kernel);
       await this.#syncAll();
       kernel.control.freeOrphans();
       if (emptyForGood(this.#attachment)) break;
+      // What is brought in, ahead of need perhaps, is nobody's write: it is no reason not to close.
+      while (isFilling(this.#attachment) && performance.now() < end) await pause(1);
       if (attempt === CLOSE_ATTEMPTS) {
         refuseLivePins(kernel);
         throw pinfoldError('ERR_PINFOLD_BUSY', 'not closed: other threads go on writing. Stop them first');
@@ -372,7 +376,7 @@ export class PageCache {
     const runs = (row: number) =>
       kernel.status(row) !== L.ROW_FREE && isAlive(kernel, row as OwnerId) && performance.now() < end;
     for (let row = 0; row < geometry.serviceRows; row++) {
-      while (runs(row)) await new Promise((resolve) => setTimeout(resolve, 2));
+      while (runs(row)) await pause(2);
     }
     for (let file = 0; file < geometry.files; file++) closeDescriptors(kernel, file as FileId);
   }
@@ -390,7 +394,7 @@ export class PageCache {
     for (;;) {
       this.#attachment.look(0);
       if (!isLeft() || performance.now() > end) return;
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await pause(2);
     }
   }
 
@@ -422,6 +426,8 @@ export class PageCache {
     if (life >= L.LIFE_CLOSED) throw lifeError(life);
   }
 }
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** A shared memory of so many bytes, for a cache of `memory` bytes. Throws ERR_PINFOLD_OPTION if the system has not as much. */
 function allocate(bytes: number, memory: number): WebAssembly.Memory {

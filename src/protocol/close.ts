@@ -26,3 +26,12 @@ function evictAll({ kernel, geometry }: Pool): boolean {
   for (let frame = 0; frame < geometry.frames; frame++) if (holdsPage(frame)) return false;
   return true;
 }
+
+/** Whether a page is just being brought in: what its claim waits for is a read, which ends by itself. */
+export function isFilling({ kernel, geometry }: Pool): boolean {
+  for (let frame = 0; frame < geometry.frames; frame++) {
+    if ((kernel.frameWord(frame as FrameId, L.FRAME_STATE) & L.CLAIMED) === 0) continue;
+    if (kernel.frameWord(frame as FrameId, L.FRAME_FILE) >= 0) return true;
+  }
+  return false;
+}
