@@ -16,15 +16,19 @@ const SHARE = 0.95;
 const TESTS_MS = 300_000;
 /** Those that need assertions of the kernel, or threads of their own, see other builds than the shipped one. */
 const TESTS = [
+  'batches',
   'chains',
   'checksum',
   'dirty',
   'flush-failure',
+  'gap',
   'past-end',
   'pins',
   'recovery',
+  'replacement',
   'requests',
   'rows',
+  'run',
   'schedules',
   'table',
   'truncate',

@@ -79,6 +79,9 @@ function memoryFor(pinnedDirty: 'keep' | 'redirty'): Memory {
   if (!known) {
     const options = {
       memory: 256 * 1024,
+      // Who comes between another's steps must not be held up by what that one holds.
+      dirtyRatio: 1,
+      dirtyBackgroundRatio: 1,
       maxThreads: THREADS,
       maxPinsPerThread: 8,
       maxFiles: 2,

@@ -138,17 +138,18 @@ const inEngine: readonly Omit<Mistake, 'in'>[] = [
   {
     what: 'what fails for a frame is noted nowhere',
     changes: [
-      without('protocol/fill.ts', 'control.noteError(file, errno, kernel.load(L.HEADER_CLOCK) + RETRY_MS);'),
+      without('protocol/fill.ts', 'control.noteError(other, errno, kernel.load(L.HEADER_CLOCK) + RETRY_MS);'),
     ],
     found: 'misses in a pool of dirty pages',
   },
   {
     what: "a flusher's error is noted nowhere",
     changes: [
-      without(
-        'service/flusher.ts',
-        'if (errno !== 0) kernel.control.noteError(file, errno, now + RETRY_MS);',
-      ),
+      {
+        file: 'service/flusher.ts',
+        from: '    errno = yield* flush(attachment, file);\n  if (errno !== 0) kernel.control.noteError(file, errno, now + RETRY_MS);',
+        to: '    errno = yield* flush(attachment, file);',
+      },
     ],
     found: 'writeback in the background',
   },
