@@ -25,16 +25,19 @@ const PREEMPTIONS = 3;
 const PREEMPTIONS_OF_MORTALS = 1;
 
 /**
- * What is to be complete, most needed first: no death, a death of each thread, a second one of who recovers; and for scenarios of
- * two threads preemptions beside a death.
+ * What is to be complete, most needed first: no death, a death of each thread, for scenarios of two threads preemptions beside it;
+ * then the few that take minutes, and a second death, of who recovers.
  */
 function searches(scenarios: readonly Scenario[]): Job[] {
   const seconds = SEARCH_SECONDS;
-  const whole: Job[] = scenarios.map(({ name, preemptions = PREEMPTIONS }) => ({
-    scenario: name,
-    bounds: { preemptions, deaths: 0 },
-    seconds,
-  }));
+  const wholeOf = (which: readonly Scenario[]): Job[] =>
+    which.map(({ name, preemptions = PREEMPTIONS }) => ({
+      scenario: name,
+      bounds: { preemptions, deaths: 0 },
+      seconds,
+    }));
+  const whole = wholeOf(scenarios.filter(({ long }) => !long));
+  const long = wholeOf(scenarios.filter((scenario) => scenario.long));
   const deaths: Job[] = [];
   const second: Job[] = [];
   const preempted: Job[] = [];
@@ -49,7 +52,7 @@ function searches(scenarios: readonly Scenario[]): Job[] {
       (alone ? deaths : preempted).push({ ...job, bounds });
     }
   }
-  return [...whole, ...deaths, ...preempted, ...second];
+  return [...whole, ...deaths, ...preempted, ...long, ...second];
 }
 
 /** Workers that take jobs until there are none. */
@@ -207,7 +210,7 @@ export const explorer: Part = {
   name: 'explorer',
   summary:
     'every schedule of small scenarios within a bound, every death, on the shipped kernel lowered to steps',
-  weight: 36,
+  weight: 44,
   run,
   replay,
 };

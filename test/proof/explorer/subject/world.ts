@@ -54,6 +54,8 @@ export interface Scenario {
   readonly undertakers?: number;
   /** Preemptions up to which all schedules are tried; 3 unless it does not fit. */
   readonly preemptions?: number;
+  /** That takes minutes: after the deaths. */
+  readonly long?: boolean;
   prepare?(world: World): void;
   readonly actors: Readonly<Record<string, Actor>>;
   /** When all have ended. Throws, or tells the machine, what does not hold. */

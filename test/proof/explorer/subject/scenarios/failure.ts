@@ -53,6 +53,7 @@ export const failures: readonly Scenario[] = [
   },
   {
     name: 'failed-flush-writeback',
+    long: true,
     shows: 'a flush that fails, a writeback that ends meanwhile, a second fsync',
     frames: 4,
     preemptions: 2,

@@ -69,6 +69,7 @@ export const runs: readonly Scenario[] = [
   },
   {
     name: 'run-run',
+    long: true,
     shows: 'two runs that share a page, and an update of that page',
     frames: 5,
     stagingPages: 2,

@@ -63,6 +63,7 @@ export const truncates: readonly Scenario[] = [
   },
   {
     name: 'extend-writeback-cut',
+    long: true,
     shows: 'a write that extends the file, a writeback of its last page, and a cut through that page',
     frames: 5,
     size: PAGE,
