@@ -28,13 +28,14 @@ test.each(workloads.map((workload) => [workload.name, workload] as const))(
   },
 );
 
-test.each(['a failed write is ended as if it had succeeded', 'a read that failed leaves its claim behind'])(
-  'finds that %s',
-  async (what) => {
-    const mistake = mistakes.find((one) => one.what === what)!;
-    expect((await plant(mistake))?.what).toMatch(/EIO from call \d on \(once\)/);
-  },
-);
+// A run's read that fails is silent: the first reads of the second workload are of runs.
+test.each([
+  ['a failed write is ended as if it had succeeded', 0],
+  ['a read that failed leaves its claim behind', 4],
+])('finds that %s', async (what, call) => {
+  const mistake = mistakes.find((one) => one.what === what)!;
+  expect((await plant(mistake))?.what).toContain(`EIO from call ${call} on (once)`);
+});
 
 test('goes through a real cache', async () => {
   const runner = new RealRunner(realWorkloads[0]!);
