@@ -79,9 +79,6 @@ function memoryFor(pinnedDirty: 'keep' | 'redirty'): Memory {
   if (!known) {
     const options = {
       memory: 256 * 1024,
-      // Who comes between another's steps must not be held up by what that one holds.
-      dirtyRatio: 1,
-      dirtyBackgroundRatio: 1,
       maxThreads: THREADS,
       maxPinsPerThread: 8,
       maxFiles: 2,
@@ -172,6 +169,9 @@ export class Run {
   /** One that changes pages in the middle of others' copies. */
   meddle(): void {
     this.thread(async (me) => {
+      // Who comes between another's steps can't clean for itself: it would wait for what that one holds.
+      const { attachment } = me;
+      Object.assign(attachment, { options: { ...attachment.options, dirtyRatio: Number.POSITIVE_INFINITY } });
       await me.update(0, 2560, 8); // it has a frame for its before-images from now on
       this.#meddler = me;
     });
