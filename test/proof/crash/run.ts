@@ -171,7 +171,7 @@ export class Run {
     this.thread(async (me) => {
       // Who comes between another's steps can't clean for itself: it would wait for what that one holds.
       const { attachment } = me;
-      Object.assign(attachment, { options: { ...attachment.options, dirtyRatio: Number.POSITIVE_INFINITY } });
+      Object.assign(attachment, { options: { ...attachment.options, dirtyRatio: 100 } });
       await me.update(0, 2560, 8); // it has a frame for its before-images from now on
       this.#meddler = me;
     });
