@@ -32,7 +32,7 @@ export interface MemoryCacheHandle {
 export interface QueueFigures {
   /** Put on probation, those that had another time there included. */
   admitted: number;
-  /** Taken while on probation: each left a ghost. */
+  /** Taken, from probation or by the hand: each left a ghost. */
   ghosted: number;
 }
 

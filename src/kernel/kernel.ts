@@ -331,6 +331,8 @@ export class PageBytes {
   readonly #geometry: Geometry;
   readonly #memories: readonly WebAssembly.Memory[];
   readonly #modules: readonly BytesModule[];
+  /** The same by the memory that they copy in. */
+  readonly #moduleOf: ReadonlyMap<ArrayBufferLike, BytesModule>;
   /** One view a frame, where this thread has touched it; a view costs about 110 bytes of heap. For hot paths; see `of`. */
   readonly views: (Uint8Array | undefined)[];
   /** The same of frames that hold pages with a checksum, without the trailer; see `payload`. Sized by the first `payloads`. */
@@ -353,6 +355,7 @@ export class PageBytes {
     this.#modules = memories.map(
       (memory) => new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as BytesModule,
     );
+    this.#moduleOf = new Map(memories.map(({ buffer }, n) => [buffer, this.#modules[n]!]));
     this.#pageSize = geometry.pageSize;
     this.#framesPerMemory = geometry.framesPerMemory;
     this.#first = this.#modules[0]!;
@@ -420,27 +423,12 @@ export class PageBytes {
 
   /** Copies a range of the page in `frame` to page `slot` of a staging area. */
   stage(frame: FrameId, area: number, slot: number, offset: number, length: number): void {
-    const from = this.of(frame);
-    const to = this.staging[area]!;
-    const last = this.#memories.length - 1;
-    const at = slot * from.length + offset;
-    if (from.buffer === to.buffer) {
-      this.#modules[last]!.copy(to.byteOffset + at, from.byteOffset + offset, length);
-    } else {
-      copyOut(from, offset, to, at, length); // another data memory: only pools beyond 4 GiB come here
-    }
+    this.#copy(this.of(frame), offset, this.staging[area]!, slot * this.#pageSize + offset, length);
   }
 
   /** Copies `length` bytes from page `slot` of a staging area to the beginning of the frame. */
   unstage(area: number, slot: number, frame: FrameId, length: number): void {
-    const from = this.staging[area]!;
-    const to = this.of(frame);
-    const at = slot * this.#pageSize;
-    if (from.buffer === to.buffer) {
-      this.#modules.at(-1)!.copy(to.byteOffset, from.byteOffset + at, length);
-    } else {
-      to.set(from.subarray(at, at + length)); // another data memory: only pools beyond 4 GiB come here
-    }
+    this.#copy(this.staging[area]!, slot * this.#pageSize, this.of(frame), 0, length);
   }
 
   /** Copies a range of one frame's bytes to the same place in another frame. */
@@ -448,16 +436,14 @@ export class PageBytes {
     if (from < this.#framesPerMemory && to < this.#framesPerMemory) {
       const size = this.#pageSize;
       this.#first.copy(to * size + offset, from * size + offset, length);
-      return;
-    }
-    const source = this.of(from);
-    const target = this.of(to);
-    if (source.buffer === target.buffer) {
-      const memory = Math.floor(from / this.#geometry.framesPerMemory);
-      this.#modules[memory]!.copy(target.byteOffset + offset, source.byteOffset + offset, length);
-    } else {
-      copyOut(source, offset, target, offset, length);
-    }
+    } else this.#copy(this.of(from), offset, this.of(to), offset, length);
+  }
+
+  /** Copies `from[start …]` to `to[at …]`, wherever in the pool they are. */
+  #copy(from: Uint8Array, start: number, to: Uint8Array, at: number, length: number): void {
+    if (from.buffer === to.buffer) {
+      this.#moduleOf.get(from.buffer)!.copy(to.byteOffset + at, from.byteOffset + start, length);
+    } else copyOut(from, start, to, at, length); // another data memory: only pools beyond 4 GiB come here
   }
 
   /** Zeroes the page in `frame` from byte `from` on. */

@@ -381,7 +381,7 @@ export const HEADER_ORPHANS = 8300;
 export const HEADER_HAND = 8320;
 /** Where the search for free frames stands. */
 export const HEADER_SEEK = 8324;
-/** Admissions to the ring of pages on probation, and those that have left it; the same for pages that are read once. */
+/** Admissions to the ring of pages on probation, and those that have left it; behind them the same for pages that are read once. */
 export const HEADER_ADMITTED = 8328;
 export const HEADER_LEFT = 8332;
 export const HEADER_ONCE_ADMITTED = 8336;
@@ -436,9 +436,8 @@ export const HEADER_LATELY_MASK = 8752;
 
 // -- Queues: hints for replacement. ----------------------------------------------------------------------------------
 
-/** Frame + 1 by admission; stale if the frame's FRAME_QUEUE says another one. */
+/** Entries of either ring: frame + 1 by admission; stale if the frame's FRAME_QUEUE says another one. */
 export const RING = 49172;
-export const ONCE_RING = 49176;
 /** Ghost: a fingerprint of a page that was taken, where it stood, and when; 0 when free. */
 export const GHOSTS = 49184;
 export const GHOST_LINE_BYTES = 32;

@@ -290,6 +290,22 @@ describe('probation', () => {
   });
 });
 
+test.each(['dirty', 'unstable'])(
+  'a sweep does not ask for a ring full of %s pages to be cleaned while main has clean ones',
+  (what) => {
+    scan(2 * frames());
+    const pages = probation() + SLACK + 1;
+    for (let index = 0; index < pages; index++) {
+      read(index);
+      dirty(thread, file, index);
+      if (what === 'unstable') writeBackFrame(thread, file, thread.control.lookup(file, index));
+    }
+    // More than the sweep looks at in the ring, fewer than there are in it.
+    expect(thread.control.reclaim(pages - 10, -1, 0)).toBeGreaterThanOrEqual(0);
+    thread.control.abandonClaim();
+  },
+);
+
 describe('main', () => {
   test('what is used stays, what is not goes, when pages come back faster than they are forgotten', () => {
     makeHot(frames() >> 1);

@@ -52,7 +52,7 @@ export function readPolicy(): void {
   ghostAge = load<i32>(L.HEADER_GHOST_AGE);
   ghostShift = load<i32>(L.HEADER_GHOST_SHIFT);
   atRing = load<i32>(L.HEADER_AT_RING) - L.RING;
-  atOnce = load<i32>(L.HEADER_AT_ONCE) - L.ONCE_RING;
+  atOnce = load<i32>(L.HEADER_AT_ONCE) - L.RING;
   atGhosts = load<i32>(L.HEADER_AT_GHOSTS) - L.GHOSTS;
 }
 
@@ -98,20 +98,52 @@ export function readPolicy(): void {
 /** More than its share may be on probation by so many: other threads' sweeps take pages out before they put one in. */
 const SLACK: i32 = 32;
 
-/** Puts the frame's page on probation, as the newest. */
+/** The counters of either ring, behind those of probation. */
+const OF_PROBATION: usize = 0;
+const OF_ONCE: usize = L.HEADER_ONCE_ADMITTED - L.HEADER_ADMITTED;
+
+/** Makes the frame's page the newest of a ring. */
+// @ts-ignore: decorator
+@inline function enter(counters: usize, entries: usize, mask: i32, place: i32, frame: i32): void {
+  const number = atomic.add<i32>(counters, 1, L.HEADER_ADMITTED);
+  atomic.store<i32>(frameAt(frame), (number << 2) | place, L.FRAME_QUEUE);
+  atomic.store<i32>(entries + (<usize>(number & mask) << 2), frame + 1, L.RING);
+}
+
+/** The oldest page of a ring, if more than `most` are in it; or −1. It is out of the ring then. */
+function oldestOf(counters: usize, entries: usize, mask: i32, place: i32, most: i32): i32 {
+  while (true) {
+    const left = atomic.load<i32>(counters, L.HEADER_LEFT);
+    const there = behind(left, atomic.load<i32>(counters, L.HEADER_ADMITTED));
+    if (there <= most) return -1;
+    if (there > mask + 1) {
+      atomic.store<i32>(counters, left + there - mask - 1, L.HEADER_LEFT); // what is further behind has been displaced
+      continue;
+    }
+    const number = atomic.add<i32>(counters, 1, L.HEADER_LEFT);
+    const frame = atomic.load<i32>(entries + (<usize>(number & mask) << 2), L.RING) - 1;
+    // It may have another page by now, or have been put elsewhere.
+    if (frame < 0 || atomic.load<i32>(frameAt(frame), L.FRAME_QUEUE) != ((number << 2) | place)) continue;
+    return frame;
+  }
+}
+
+// @ts-ignore: decorator
+@inline function oldestAbove(most: i32): i32 {
+  return oldestOf(OF_PROBATION, atRing, ringMask, L.PLACE_PROBATION, most);
+}
+
+/** Puts the frame's page on probation. */
 function admit(frame: i32): void {
-  const number = atomic.add<i32>(0, 1, L.HEADER_ADMITTED);
-  atomic.store<i32>(frameAt(frame), (number << 2) | L.PLACE_PROBATION, L.FRAME_QUEUE);
-  atomic.store<i32>(atRing + (<usize>(number & ringMask) << 2), frame + 1, L.RING);
+  enter(OF_PROBATION, atRing, ringMask, L.PLACE_PROBATION, frame);
   // While there are free frames nobody is taken: the oldest are main's then.
   const oldest = oldestAbove(target() + SLACK);
   if (oldest >= 0) promote(frameAt(oldest));
 }
 
-function admitOnce(frame: i32): void {
-  const number = atomic.add<i32>(0, 1, L.HEADER_ONCE_ADMITTED);
-  atomic.store<i32>(frameAt(frame), (number << 2) | L.PLACE_ONCE, L.FRAME_QUEUE);
-  atomic.store<i32>(atOnce + (<usize>(number & onceMask) << 2), frame + 1, L.ONCE_RING);
+// @ts-ignore: decorator
+@inline function admitOnce(frame: i32): void {
+  enter(OF_ONCE, atOnce, onceMask, L.PLACE_ONCE, frame);
 }
 
 /** Decides where a page that was just installed in the claimed frame stands. `fingerprint`: of the page. */
@@ -195,7 +227,7 @@ export function candidate(handOnly: bool, toMain: bool): i32 {
     return free;
   }
   if (!handOnly) {
-    const once = oldestOnce();
+    const once = oldestOf(OF_ONCE, atOnce, onceMask, L.PLACE_ONCE, onceMost);
     if (once >= 0) {
       origin = FROM_ONCE;
       return once;
@@ -236,41 +268,6 @@ function revolved(): void {
   const after = <u32>took > <u32>before ? took : before - ((before - took) >>> 3);
   atomic.store<i32>(0, after, L.HEADER_REVOLUTION);
   atomic.store<i32>(0, now, L.HEADER_REVOLVED_AT);
-}
-
-/** The oldest page of probation, if more than `most` are in it; or −1. It is out of the ring then. */
-function oldestAbove(most: i32): i32 {
-  while (true) {
-    const left = atomic.load<i32>(0, L.HEADER_LEFT);
-    const there = behind(left, atomic.load<i32>(0, L.HEADER_ADMITTED));
-    if (there <= most) return -1;
-    if (there > ringMask + 1) {
-      atomic.store<i32>(0, left + there - ringMask - 1, L.HEADER_LEFT); // what is further behind has been displaced
-      continue;
-    }
-    const number = atomic.add<i32>(0, 1, L.HEADER_LEFT);
-    const frame = atomic.load<i32>(atRing + (<usize>(number & ringMask) << 2), L.RING) - 1;
-    // It may have another page by now, or have been put elsewhere.
-    if (frame < 0 || atomic.load<i32>(frameAt(frame), L.FRAME_QUEUE) != ((number << 2) | L.PLACE_PROBATION)) continue;
-    return frame;
-  }
-}
-
-/** The same for pages that are read once. */
-function oldestOnce(): i32 {
-  while (true) {
-    const left = atomic.load<i32>(0, L.HEADER_ONCE_LEFT);
-    const there = behind(left, atomic.load<i32>(0, L.HEADER_ONCE_ADMITTED));
-    if (there <= onceMost) return -1;
-    if (there > onceMask + 1) {
-      atomic.store<i32>(0, left + there - onceMask - 1, L.HEADER_ONCE_LEFT);
-      continue;
-    }
-    const number = atomic.add<i32>(0, 1, L.HEADER_ONCE_LEFT);
-    const frame = atomic.load<i32>(atOnce + (<usize>(number & onceMask) << 2), L.ONCE_RING) - 1;
-    if (frame < 0 || atomic.load<i32>(frameAt(frame), L.FRAME_QUEUE) != ((number << 2) | L.PLACE_ONCE)) continue;
-    return frame;
-  }
 }
 
 // @ts-ignore: decorator

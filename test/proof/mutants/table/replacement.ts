@@ -124,6 +124,20 @@ export const replacement: readonly Mutant[] = [
     found,
   },
   {
+    name: 'policy-ring-dirty',
+    rule: '§5 replacement: a sweep that meets dirty pages on probation goes on with the hand',
+    breaks: [],
+    changes: [change(TABLE, 'dirtyFile = its;\n          held++;', 'dirtyFile = its;')],
+    found,
+  },
+  {
+    name: 'policy-ring-unstable',
+    rule: '§5 replacement: a sweep that meets unstable pages on probation goes on with the hand',
+    breaks: [],
+    changes: [change(TABLE, 'unstableFile = its;\n      held++;', 'unstableFile = its;')],
+    found,
+  },
+  {
     name: 'policy-free-unsought',
     rule: '§5 replacement: free frames before pages',
     breaks: [],
@@ -139,7 +153,7 @@ export const replacement: readonly Mutant[] = [
     changes: [
       change(
         POLICY,
-        'if (frame < 0 || atomic.load<i32>(frameAt(frame), L.FRAME_QUEUE) != ((number << 2) | L.PLACE_PROBATION)) continue;',
+        'if (frame < 0 || atomic.load<i32>(frameAt(frame), L.FRAME_QUEUE) != ((number << 2) | place)) continue;',
         'if (frame < 0) continue;',
       ),
     ],
