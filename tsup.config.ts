@@ -5,7 +5,7 @@ export default defineConfig([
   {
     name: 'library',
     tsconfig: 'tsconfig.build.json',
-    entry: { index: 'src/index.ts', harness: 'src/harness.ts' },
+    entry: { index: 'src/index.ts', harness: 'src/harness/index.ts' },
     format: ['esm', 'cjs'],
     target: 'node20',
     platform: 'node',

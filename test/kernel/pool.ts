@@ -2,7 +2,7 @@
 // geometry, no store, no service threads. What a test wants to interleave it interleaves itself.
 import { readFileSync } from 'node:fs';
 import type { HandleParts } from '../../src/attachment.ts';
-import { checkHarnessOptions, type HarnessOptions } from '../../src/harnessOptions.ts';
+import { checkHarnessOptions, type HarnessOptions } from '../../src/harness/options.ts';
 import { type Geometry, geometryOf, initialize } from '../../src/kernel/geometry.ts';
 import { type Control, type FileId, type FrameId, Kernel, PageBytes } from '../../src/kernel/kernel.ts';
 import * as L from '../../src/kernel/layout.ts';

@@ -2,7 +2,7 @@
 // recover it, and may die doing so; what is there then is compared with the model.
 import type { OwnerKind } from '../../src/attachment.ts';
 import type { CachedFile } from '../../src/file.ts';
-import type { HarnessOptions } from '../../src/harnessOptions.ts';
+import type { HarnessOptions } from '../../src/harness/options.ts';
 import type { FileId, FrameId, Kernel, OwnerId, PinSlot } from '../../src/kernel/kernel.ts';
 import * as L from '../../src/kernel/layout.ts';
 import { deadOwners } from '../../src/liveness.ts';

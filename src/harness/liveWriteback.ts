@@ -1,9 +1,9 @@
 // The control of stable pages: fsync as it would be without a copy. Each page is written from its frame, with a checksum
 // over the bytes that are there, while whoever has it write-pinned stores into it. In the harness's build only.
-import type { Attachment } from './attachment';
-import { type FileId, type FrameId, PageBytes } from './kernel/kernel';
-import type { Pool } from './protocol/effects';
-import { fsyncRound, type Outcome } from './protocol/fsync';
+import type { Attachment } from '../attachment';
+import { type FileId, type FrameId, PageBytes } from '../kernel/kernel';
+import type { Pool } from '../protocol/effects';
+import { fsyncRound, type Outcome } from '../protocol/fsync';
 
 /** Pages that stay where they are when they should be copied for a write. For pools of one data memory. */
 class LivePages extends PageBytes {

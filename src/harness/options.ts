@@ -1,6 +1,6 @@
 // Options of a cache that the harness has and users have not.
-import { pinfoldError } from './errors';
-import { type CacheOptions, type CheckedOptions, checkCacheOptions } from './options';
+import { pinfoldError } from '../errors';
+import { type CacheOptions, type CheckedOptions, checkCacheOptions } from '../options';
 
 /**
  * Whether a page is dirty all the time it is write-pinned ('keep'), or cleaned when it is written and dirty again when the pin

@@ -1,15 +1,15 @@
 // A cache of one file over the memory store, without service threads: for measuring what the cache itself decides. In the
 // harness's build only.
-import { Attachment, type HandleParts } from './attachment';
-import { newHandle, type Wiring } from './cache';
-import { pinfoldError } from './errors';
-import { geometryOf } from './kernel/geometry';
-import type { FileId, FrameId, PageBytes } from './kernel/kernel';
-import * as L from './kernel/layout';
-import { type CheckedOptions, checkCacheOptions } from './options';
-import { bringInMissed, waitForClaim } from './protocol/fill';
-import { type CacheStats, statsOf } from './stats';
-import { memoryStore, STAMP_BYTES } from './store/memory';
+import { Attachment, type HandleParts } from '../attachment';
+import { newHandle, type Wiring } from '../cache';
+import { pinfoldError } from '../errors';
+import { geometryOf } from '../kernel/geometry';
+import type { FileId, FrameId, PageBytes } from '../kernel/kernel';
+import * as L from '../kernel/layout';
+import { type CheckedOptions, checkCacheOptions } from '../options';
+import { bringInMissed, waitForClaim } from '../protocol/fill';
+import { type CacheStats, statsOf } from '../stats';
+import { memoryStore, STAMP_BYTES } from '../store/memory';
 
 export interface MemoryCacheOptions {
   /** How many pages fit, at the least; `MemoryCache.frames` tells how many do. */

@@ -1,23 +1,23 @@
 // What the benchmark harness and the tests need and users must not have. Not in the package's exports, not published.
 import serviceSource from 'pinfold:service-harness';
-import debugWasm from '../build/kernel/control.debug.wasm';
-import controlWasm from '../build/kernel/control.wasm';
-import type { PageCacheHandle } from './attachment';
-import { PageCache, shipped, type Wiring } from './cache';
-import { systemError } from './errors';
-import type { CachedFile, SyncReport } from './file';
-import { checkHarnessOptions, type HarnessOptions, type PinnedDirty } from './harnessOptions';
-import type { PinSlot } from './kernel/kernel';
+import debugWasm from '../../build/kernel/control.debug.wasm';
+import controlWasm from '../../build/kernel/control.wasm';
+import type { PageCacheHandle } from '../attachment';
+import { PageCache, shipped, type Wiring } from '../cache';
+import { systemError } from '../errors';
+import type { CachedFile, SyncReport } from '../file';
+import type { PinSlot } from '../kernel/kernel';
+import type { CacheOptions, FsyncOptions, FsyncPolicy } from '../options';
+import { type Fault, faultPlan, faultyStore, heal, planFault, struck } from '../store/faulty';
 import { fsyncLive } from './liveWriteback';
 import { MemoryCache, type MemoryCacheHandle, type MemoryCacheOptions } from './memoryCache';
-import type { CacheOptions, FsyncOptions, FsyncPolicy } from './options';
-import { type Fault, faultPlan, faultyStore, heal, planFault, struck } from './store/faulty';
+import { checkHarnessOptions, type HarnessOptions, type PinnedDirty } from './options';
 
-export { geometryOf, initialize } from './kernel/geometry';
-export { Kernel } from './kernel/kernel';
-export * as layout from './kernel/layout';
-export { checkCacheOptions } from './options';
-export { memoryStore } from './store/memory';
+export { geometryOf, initialize } from '../kernel/geometry';
+export { Kernel } from '../kernel/kernel';
+export * as layout from '../kernel/layout';
+export { checkCacheOptions } from '../options';
+export { memoryStore } from '../store/memory';
 export type { Fault, HarnessOptions, MemoryCache, MemoryCacheHandle, MemoryCacheOptions, PinnedDirty };
 
 /** The policies of design, the control that lies, and the one that writes no copies. */
