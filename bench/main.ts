@@ -7,6 +7,7 @@ import { BadOption, type BenchOptions, HELP, parseCommand } from './options';
 import { plannedSeconds, planScenarios } from './plan';
 import { closing, opening } from './report/frame';
 import { Progress } from './report/progress';
+import { inTerminal } from './report/terminal';
 import { Interrupted, type Run } from './run';
 import { SCENARIOS } from './scenarios';
 import { type BenchReport, noResults, REPORT_SCHEMA, REPORT_VERSION } from './schema';
@@ -69,15 +70,19 @@ async function runScenarios(run: Run): Promise<unknown> {
   let failure: unknown;
   for (const [n, scenario] of scenarios.entries()) {
     if (isStopped(run.stop)) break;
+    const before = { wallMs: performance.now(), cpu: process.cpuUsage() };
     try {
       await scenario.measure(run, plan[n]);
     } catch (error) {
       raiseStop(run.stop);
       if (!(error instanceof Interrupted)) failure = error;
     }
+    const { user, system } = process.cpuUsage(before.cpu);
+    const wallMs = performance.now() - before.wallMs;
+    run.report.cpu.push({ scenario: scenario.name, wallMs, userMs: user / 1e3, systemMs: system / 1e3 });
     run.progress.pause();
-    const tables = scenario.print(run.report);
-    if (tables !== '') print(`${tables}\n`);
+    const blocks = scenario.blocks(run.report);
+    if (blocks.length > 0) print(`${inTerminal(blocks)}\n`);
   }
   return failure;
 }
@@ -95,7 +100,19 @@ function stopOnSignal(run: Run): void {
 }
 
 function emptyReport(
-  { scenarios, seconds, holdsMs, streamBytes, file, seed, trace }: BenchOptions,
+  {
+    scenarios,
+    size,
+    seconds,
+    holdsMs,
+    holdShapes,
+    pinSources,
+    threads,
+    streamBytes,
+    file,
+    seed,
+    trace,
+  }: BenchOptions,
   files: BenchFiles,
 ): BenchReport {
   return {
@@ -106,14 +123,19 @@ function emptyReport(
     interrupted: false,
     command: {
       scenarios: scenarios.map(({ name }) => name),
+      size,
       seconds,
       holdsMs,
+      holdShapes,
+      pinSources,
+      threads,
       streamBytes,
       file: file ?? null,
       seed,
       trace: trace?.name ?? null,
     },
     machine: describeMachine(files.directory),
+    cpu: [],
     calibration: null,
     failures: [],
     ...noResults(),

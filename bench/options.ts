@@ -1,12 +1,13 @@
 // The command line: what may be asked, and the refusal of what may not.
 import fs from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Scenario } from './scenario';
 import { SCENARIOS } from './scenarios';
 import { FOOTPRINT_MIN } from './scenarios/replacement';
 import { BadTrace, readTrace } from './scenarios/replacement/csv';
 import type { Trace } from './scenarios/replacement/trace';
-import { REPORT_SCHEMA } from './schema';
+import { type HoldShape, type PinSource, REPORT_SCHEMA, type RunSize } from './schema';
 
 const DEFAULT_HOLDS_MS = [0, 1, 10, 100];
 const DEFAULT_REPORT = 'bench-report.json';
@@ -23,9 +24,14 @@ const TRACE_SCENARIO = 'replacement';
 
 export interface BenchOptions {
   scenarios: Scenario[];
+  size: RunSize;
   /** What the whole run is planned to take. */
   seconds: number;
   holdsMs: number[];
+  holdShapes: HoldShape[];
+  pinSources: PinSource[];
+  /** The most threads of the scenarios that try several numbers. */
+  threads: number;
   /** Bytes the writeback row streams in a pass. */
   streamBytes: number;
   file: string | undefined;
@@ -72,8 +78,12 @@ export function parseCommand(args: string[]): Command {
   if (values.quick && values.full) throw new BadOption('--quick and --full exclude each other');
   const options: BenchOptions = {
     scenarios: scenarios(values.trace === undefined ? values.scenario : withTrace(values.scenario)),
+    size: values.quick ? 'quick' : values.full ? 'full' : values.seconds === undefined ? 'default' : 'asked',
     seconds: seconds(values.seconds, values.quick),
     holdsMs: holds(values.hold),
+    holdShapes: ['fixed'],
+    pinSources: ['file'],
+    threads: availableParallelism(),
     streamBytes: (values.full ? 1024 : values.quick ? 64 : 128) * MIB,
     file: values.file,
     seed: seed(values.seed),

@@ -1,4 +1,7 @@
 // What a scenario is to the bench. `scenarios/index.ts` lists them.
+import type { Block } from './report/blocks';
+import type { Chart } from './report/chart';
+import type { Figure } from './report/figure';
 import type { Run } from './run';
 import type { BenchReport } from './schema';
 
@@ -13,8 +16,12 @@ export interface Scenario {
   maxMs?: number;
   /** Measures for about `durationMs` and puts what it finds into `run.report`, as it finds it. Ends soon when `run.stop` is raised. */
   measure(run: Run, durationMs: number): Promise<void>;
-  /** The tables of what the report has of it; empty if that is nothing. */
-  print(report: BenchReport): string;
+  /** Tables of what the report has of it, with what is to be read beside them; empty if that is nothing. */
+  blocks(report: BenchReport): Block[];
+  /** What two reports are compared by; empty if the report has nothing of it. */
+  figures(report: BenchReport): Figure[];
+  /** What the HTML report draws of it. */
+  charts(report: BenchReport): Chart[];
   /** Promises that did not hold, and controls that did not show what they are there for. */
   failures(report: BenchReport): string[];
 }

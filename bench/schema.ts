@@ -3,6 +3,8 @@
 // Latencies are microseconds, other durations milliseconds. A figure that could not be had is null, never absent.
 
 import { LATENCY, type Latency } from './histogram';
+import { PORTRAIT, type Portrait } from './portrait';
+import type { Verdict } from './report/figure';
 import { COLD_SCAN, type ColdScanResult } from './scenarios/coldscan/shape';
 import { KEEP_OR_REDIRTY_CELL, type KeepOrRedirtyCell } from './scenarios/keep-or-redirty/shape';
 import { MEMORY, type MemoryFigures } from './scenarios/memory/result';
@@ -12,7 +14,7 @@ import { STABLE, type StableResult } from './scenarios/stable/shape';
 import { fields, list, nullable, oneOf, problemsOf } from './shape';
 
 export const REPORT_SCHEMA = 'pinfold-bench';
-export const REPORT_VERSION = 4;
+export const REPORT_VERSION = 5;
 
 export interface BenchReport extends Results {
   schema: typeof REPORT_SCHEMA;
@@ -24,14 +26,21 @@ export interface BenchReport extends Results {
   interrupted: boolean;
   command: {
     scenarios: string[];
+    size: RunSize;
     seconds: number;
     holdsMs: number[];
+    holdShapes: HoldShape[];
+    pinSources: PinSource[];
+    /** The most threads of the scenarios that try several numbers. */
+    threads: number;
     streamBytes: number;
     file: string | null;
     seed: number;
     trace: string | null;
   };
   machine: Machine;
+  /** CPU time of the whole process while each scenario ran, in the order in which they did. */
+  cpu: CpuFigures[];
   /** Null unless the fsync scenario ran. */
   calibration: Calibration | null;
   /** Promises that did not hold; empty when the exit code is 0. */
@@ -41,6 +50,7 @@ export interface BenchReport extends Results {
 /** What each scenario found: nothing if it did not run. */
 export interface Results {
   fsync: FsyncCell[];
+  portraits: Portrait[];
   deadlock: DeadlockCell[];
   mixed: MixedCell[];
   micro: MicroRow[];
@@ -54,6 +64,7 @@ export interface Results {
 
 export const noResults = (): Results => ({
   fsync: [],
+  portraits: [],
   deadlock: [],
   mixed: [],
   micro: [],
@@ -64,6 +75,25 @@ export const noResults = (): Results => ({
   coldScan: null,
   replacement: null,
 });
+
+/** What the command asked for; `asked`: its own number of seconds. */
+export const RUN_SIZES = ['quick', 'default', 'full', 'asked'] as const;
+export type RunSize = (typeof RUN_SIZES)[number];
+
+/** How the lengths of holds are drawn, around the same mean: all the same, exponential, or heavy-tailed (bounded Pareto). */
+export const HOLD_SHAPES = ['fixed', 'exponential', 'heavy'] as const;
+export type HoldShape = (typeof HOLD_SHAPES)[number];
+
+/** What stores into the pinned pages: libuv's reads of a file, receives from a socket, or a thread word by word. */
+export const PIN_SOURCES = ['file', 'socket', 'store'] as const;
+export type PinSource = (typeof PIN_SOURCES)[number];
+
+interface CpuFigures {
+  scenario: string;
+  wallMs: number;
+  userMs: number;
+  systemMs: number;
+}
 
 export interface Machine {
   cpu: string;
@@ -128,7 +158,7 @@ export interface RatioFigures {
   pooled: number | null;
   control: { paired: number | null; pooled: number | null };
   /** `no verdict`: the identical arms differed by more than 5%. `none`: no bar applies to this policy. */
-  verdict: 'ok' | 'short' | 'no verdict' | 'none';
+  verdict: Verdict;
   bar: number | null;
 }
 
@@ -331,8 +361,12 @@ const REPORT = fields({
   interrupted: 'boolean',
   command: fields({
     scenarios: list('string'),
+    size: oneOf(...RUN_SIZES),
     seconds: 'number',
     holdsMs: list('number'),
+    holdShapes: list(oneOf(...HOLD_SHAPES)),
+    pinSources: list(oneOf(...PIN_SOURCES)),
+    threads: 'number',
     streamBytes: 'number',
     file: nullable('string'),
     seed: 'number',
@@ -355,7 +389,9 @@ const REPORT = fields({
   calibration: nullable(
     fields({ pagesPerFsync: 'number', bareP50Us: 'number', bareP99Us: 'number', ratePerSecond: 'number' }),
   ),
+  cpu: list(fields({ scenario: 'string', wallMs: 'number', userMs: 'number', systemMs: 'number' })),
   fsync: list(FSYNC_CELL),
+  portraits: list(PORTRAIT),
   deadlock: list(DEADLOCK_CELL),
   mixed: list(MIXED_CELL),
   micro: list(MICRO_ROW),

@@ -1,10 +1,9 @@
-import { stripVTControlCharacters } from 'node:util';
-import type { Column } from '../report/table';
+import { type Cell, type Column, textOf } from '../report/blocks';
 
 /** The table of a report as Markdown: words to the left, figures to the right. */
-export function markdownTable(columns: Column[], rows: string[][]): string {
-  const line = (cells: string[]) =>
-    `| ${cells.map((cell) => stripVTControlCharacters(cell).replaceAll('|', '\\|')).join(' | ')} |`;
+export function markdownTable(columns: Column[], rows: Cell[][]): string {
+  const line = (cells: Cell[]) =>
+    `| ${cells.map((cell) => textOf(cell).replaceAll('|', '\\|')).join(' | ')} |`;
   return [
     line(columns.map(({ head }) => head)),
     `|${columns.map(({ words }) => (words ? '---|' : '---:|')).join('')}`,

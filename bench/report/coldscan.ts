@@ -1,11 +1,11 @@
 // The two tables of the scenario coldscan: how fast, and what is left of a hot set.
 import type { HotRow, ScanRow } from '../scenarios/coldscan/shape';
 import type { BenchReport } from '../schema';
+import { type Block, bad, type Cell, doubtful, good, heading, reading, table } from './blocks';
 import { count, digits, ratio } from './format';
-import { bad, doubtful, good, heading, reading, table } from './table';
 
-export function coldScanTables({ coldScan }: BenchReport): string {
-  if (coldScan === null) return '';
+export function coldScanTables({ coldScan }: BenchReport): Block[] {
+  if (coldScan === null) return [];
   const { arms, hot, fileBytes, memoryBytes } = coldScan;
   const lines = [heading('cold scan')];
   if (arms.length > 0) {
@@ -17,7 +17,6 @@ export function coldScanTables({ coldScan }: BenchReport): string {
       reading(
         '"÷ plain": speed divided by that of the plain passes of the same round: median and quartiles. Random, a control, reads nothing ahead. Each page is compared with what was written. "In OS cache": of the file, after a pass, by fincore: twice in memory, unless it was opened with direct.',
       ),
-      '',
     );
   }
   if (hot.length > 0) {
@@ -28,10 +27,10 @@ export function coldScanTables({ coldScan }: BenchReport): string {
       ),
     );
   }
-  return lines.join('\n');
+  return lines;
 }
 
-function scanTable(arms: ScanRow[]): string {
+function scanTable(arms: ScanRow[]): Block {
   const columns = [
     { head: 'arm', words: true },
     { head: 'passes' },
@@ -61,12 +60,12 @@ function scanTable(arms: ScanRow[]): string {
   return table(columns, rows);
 }
 
-function verdict({ verdict }: ScanRow): string {
+function verdict({ verdict }: ScanRow): Cell {
   if (verdict === 'none') return '';
   return verdict === 'ok' ? good('ok') : verdict === 'short' ? bad('short') : doubtful('no verdict');
 }
 
-function hotTable(hot: HotRow[]): string {
+function hotTable(hot: HotRow[]): Block {
   const columns = [
     { head: 'scan', words: true },
     { head: 'scans' },

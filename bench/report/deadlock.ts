@@ -1,9 +1,9 @@
 import type { BenchReport } from '../schema';
+import { type Block, bad, good, heading, reading, table } from './blocks';
 import { count, ms } from './format';
-import { bad, good, heading, reading, table } from './table';
 
-export function deadlockTable({ deadlock }: BenchReport): string {
-  if (deadlock.length === 0) return '';
+export function deadlockTable({ deadlock }: BenchReport): Block[] {
+  if (deadlock.length === 0) return [];
   const columns = [
     { head: 'policy', words: true },
     { head: 'rounds' },
@@ -32,5 +32,5 @@ export function deadlockTable({ deadlock }: BenchReport): string {
       "fsync's caller holds a mutex that the pinner needs before it unpins: waiting for the pin ends only by a timeout; bouncing does not wait.",
       ...(said ? [`The blocked fsync said: "${said}"`] : []),
     ),
-  ].join('\n');
+  ];
 }

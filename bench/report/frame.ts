@@ -1,7 +1,8 @@
 // What stands above and below the tables.
 import type { BenchReport } from '../schema';
+import { bad, doubtful, good } from './blocks';
 import { digits } from './format';
-import { bad, doubtful, good } from './table';
+import { coloured } from './terminal';
 
 /** Load a core from which on other work must be expected to show in the figures. */
 const BUSY_LOAD = 0.5;
@@ -15,13 +16,17 @@ export function opening({ machine }: BenchReport, dataFile: string): string {
   ];
   if (loadAverage > BUSY_LOAD * cores) {
     lines.push(
-      doubtful(`The machine is busy (load ${digits(loadAverage)}): expect high latencies and few verdicts`),
+      coloured(
+        doubtful(`The machine is busy (load ${digits(loadAverage)}): expect high latencies and few verdicts`),
+      ),
     );
   }
   if (!machine.durable) {
     lines.push(
-      doubtful(
-        `${fileSystem} keeps nothing over a power loss: fsync there costs and proves nothing; see --file`,
+      coloured(
+        doubtful(
+          `${fileSystem} keeps nothing over a power loss: fsync there costs and proves nothing; see --file`,
+        ),
       ),
     );
   }
@@ -29,9 +34,10 @@ export function opening({ machine }: BenchReport, dataFile: string): string {
 }
 
 export function closing({ interrupted, failures, durationMs }: BenchReport, reportPath: string): string {
-  const lines = failures.map((failure) => bad(`FAILED: ${failure}`));
-  if (interrupted) lines.push(doubtful('Interrupted: the figures are of what had been measured until then.'));
-  else if (failures.length === 0) lines.push(good('Every promise that was tested held.'));
+  const lines = failures.map((failure) => coloured(bad(`FAILED: ${failure}`)));
+  if (interrupted)
+    lines.push(coloured(doubtful('Interrupted: the figures are of what had been measured until then.')));
+  else if (failures.length === 0) lines.push(coloured(good('Every promise that was tested held.')));
   lines.push(`${(durationMs / 1e3).toFixed(1)} s · report: ${reportPath}`);
   return `\n${lines.join('\n')}`;
 }

@@ -1,22 +1,20 @@
 // The two tables of the fsync scenario: how long, and how honest.
 import { CONTROL_TOLERANCE } from '../arms';
 import type { BenchReport, Calibration, FsyncCell, RatioFigures } from '../schema';
+import { type Block, bad, type Cell, doubtful, good, heading, reading, table } from './blocks';
 import { count, ms, rate, ratio } from './format';
-import { bad, doubtful, good, heading, reading, table } from './table';
 
-export function fsyncTables({ fsync, calibration }: BenchReport): string {
-  if (fsync.length === 0 || calibration === null) return '';
+export function fsyncTables({ fsync, calibration }: BenchReport): Block[] {
+  if (fsync.length === 0 || calibration === null) return [];
   const cells = [...fsync].sort((a, b) => a.holdMs - b.holdMs);
   return [
     heading('fsync under pins'),
     reading(...introduction(cells, calibration)),
-    '',
     latencyTable(cells),
     reading(...latencyReading(cells)),
-    '',
     workTable(cells),
     reading(...workReading(cells)),
-  ].join('\n');
+  ];
 }
 
 function introduction(cells: FsyncCell[], { pagesPerFsync, bareP50Us, bareP99Us }: Calibration): string[] {
@@ -47,7 +45,7 @@ function holdName(cells: FsyncCell[], i: number): string {
   return cells[i].holdMs === cells[i - 1]?.holdMs ? '' : `${cells[i].holdMs} ms`;
 }
 
-function latencyTable(cells: FsyncCell[]): string {
+function latencyTable(cells: FsyncCell[]): Block {
   const columns = [
     { head: 'hold' },
     { head: 'policy', words: true },
@@ -89,7 +87,7 @@ function ratioOf({ paired, pooled }: RatioFigures): number | null {
   return paired?.median ?? pooled;
 }
 
-function judged(figures: RatioFigures): string {
+function judged(figures: RatioFigures): Cell {
   const text = ratio(ratioOf(figures));
   switch (figures.verdict) {
     case 'ok':
@@ -103,7 +101,7 @@ function judged(figures: RatioFigures): string {
   }
 }
 
-function control({ control }: RatioFigures): string {
+function control({ control }: RatioFigures): Cell {
   const value = control.paired ?? control.pooled;
   const moved = value !== null && Math.abs(value - 1) > CONTROL_TOLERANCE;
   return moved ? doubtful(ratio(value)) : ratio(value);
@@ -136,7 +134,7 @@ function latencyReading(cells: FsyncCell[]): string[] {
   return sentences;
 }
 
-function workTable(cells: FsyncCell[]): string {
+function workTable(cells: FsyncCell[]): Block {
   const columns = [
     { head: 'hold' },
     { head: 'policy', words: true },
@@ -174,7 +172,7 @@ function workTable(cells: FsyncCell[]): string {
   return table(columns, rows);
 }
 
-function lies({ policy, truth }: FsyncCell): string {
+function lies({ policy, truth }: FsyncCell): Cell {
   if (truth.lies === 0) return good('0');
   return policy === 'skip' ? doubtful(count(truth.lies)) : bad(count(truth.lies));
 }

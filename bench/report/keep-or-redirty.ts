@@ -1,8 +1,8 @@
 // The tables of the scenario keep-or-redirty, in the terminal and in Markdown.
 import type { KeepOrRedirtyCell, Mode, ModeFigures } from '../scenarios/keep-or-redirty/shape';
 import type { BenchReport } from '../schema';
+import { type Block, type Column, heading, reading, table } from './blocks';
 import { digits, ms, rate, ratio } from './format';
-import { type Column, heading, reading, table } from './table';
 
 export interface Figures {
   title: string;
@@ -12,19 +12,18 @@ export interface Figures {
   text: string[];
 }
 
-export function keepOrRedirtyTables({ keepOrRedirty }: BenchReport): string {
-  if (keepOrRedirty.length === 0) return '';
+export function keepOrRedirtyTables({ keepOrRedirty }: BenchReport): Block[] {
+  if (keepOrRedirty.length === 0) return [];
   return [
     heading('keep or redirty'),
     reading(
       'Each pair of columns is keep, redirty. A/A is keep once more, in runs of its own, divided by keep: where it is off, so is what stands before it.',
     ),
     ...keepOrRedirtyFigures(keepOrRedirty).flatMap(({ title, columns, rows, text }) => [
-      `\n  ${title}`,
-      table(columns, rows),
+      table(columns, rows, title),
       reading(...text),
     ]),
-  ].join('\n');
+  ];
 }
 
 export function keepOrRedirtyFigures(cells: KeepOrRedirtyCell[]): Figures[] {

@@ -1,9 +1,9 @@
 import type { BenchReport, MicroRow } from '../schema';
+import { type Block, bad, type Cell, doubtful, good, heading, reading, table } from './blocks';
 import { digits, ratio } from './format';
-import { bad, doubtful, good, heading, reading, table } from './table';
 
-export function microTable({ micro }: BenchReport): string {
-  if (micro.length === 0) return '';
+export function microTable({ micro }: BenchReport): Block[] {
+  if (micro.length === 0) return [];
   const columns = [
     { head: 'ratio', words: true },
     { head: 'value' },
@@ -27,10 +27,10 @@ export function microTable({ micro }: BenchReport): string {
       'What stands before ÷ is divided by what stands behind it: the median, and the quartiles, of ratios of neighbours in time.',
       'Bars are the targets of the design, here seen by one process: "short" is information, not a failure.',
     ),
-  ].join('\n');
+  ];
 }
 
-function reached({ verdict }: MicroRow): string {
+function reached({ verdict }: MicroRow): Cell {
   switch (verdict) {
     case 'ok':
       return good(verdict);

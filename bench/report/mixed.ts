@@ -1,7 +1,7 @@
 // The two tables of the mixed scenario: how long each role took, and what was seen that must not be.
 import { type BenchReport, MIXED_ROLES, type MixedCell, type MixedRole } from '../schema';
+import { type Block, bad, doubtful, good, heading, reading, table } from './blocks';
 import { count, digits, rate } from './format';
-import { bad, doubtful, good, heading, reading, table } from './table';
 
 const ROLE_NAME: Record<MixedRole, string> = {
   update: 'update, write',
@@ -10,25 +10,23 @@ const ROLE_NAME: Record<MixedRole, string> = {
   fsync: 'fsync',
 };
 
-export function mixedTables({ mixed }: BenchReport): string {
-  if (mixed.length === 0) return '';
+export function mixedTables({ mixed }: BenchReport): Block[] {
+  if (mixed.length === 0) return [];
   return [
     heading('mixed'),
     reading(
       `Two threads update, two view, two pin pages for DMA and two call fsync, all at once over the same ${mixed[0].pages} pages, at fixed times, whatever became of the one before.`,
       'A record is changed in two halves. One update in four stops for 1 ms in between, and so does one view in 16.',
     ),
-    '',
     // A control measures nothing but the check.
     latencyTable(mixed.filter(({ arm }) => arm === 'updates')),
     reading(
       'Latencies are from the moment each operation was due, of both threads together; those of DMA end when all four reads have landed.',
       '"Given up": operations never begun because the thread was too far behind.',
     ),
-    '',
     truthTable(mixed),
     reading(...truthReading(mixed)),
-  ].join('\n');
+  ];
 }
 
 function cellName({ arm, pinnedDirty }: MixedCell): string {
@@ -42,7 +40,7 @@ function cellName({ arm, pinnedDirty }: MixedCell): string {
   }
 }
 
-function latencyTable(cells: MixedCell[]): string {
+function latencyTable(cells: MixedCell[]): Block {
   const columns = [
     { head: 'cell', words: true },
     { head: 'role', words: true },
@@ -73,7 +71,7 @@ function latencyTable(cells: MixedCell[]): string {
   return table(columns, rows);
 }
 
-function truthTable(cells: MixedCell[]): string {
+function truthTable(cells: MixedCell[]): Block {
   const columns = [
     { head: 'cell', words: true },
     { head: 'views' },

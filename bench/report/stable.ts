@@ -1,11 +1,11 @@
 // The two tables of the scenario stable: what the file had, and what a checksum costs.
 import type { ChecksumRow, StableCell } from '../scenarios/stable/shape';
 import type { BenchReport } from '../schema';
+import { type Block, bad, type Cell, doubtful, good, heading, reading, table } from './blocks';
 import { count, digits, rate, ratio } from './format';
-import { bad, doubtful, good, heading, reading, table } from './table';
 
-export function stableTables({ stable }: BenchReport): string {
-  if (stable === null) return '';
+export function stableTables({ stable }: BenchReport): Block[] {
+  if (stable === null) return [];
   const lines = [heading('stable pages')];
   if (stable.cells.length > 0) {
     lines.push(
@@ -18,7 +18,6 @@ export function stableTables({ stable }: BenchReport): string {
         'Direct, a control, writes each page from where it is, with a checksum over what was there: it must be seen to fail. "Torn reads" were good when they were read again after a write had ended.',
         'MiB/s are of the fsyncs alone, their flushes included.',
       ),
-      '',
     );
   }
   lines.push(
@@ -27,10 +26,10 @@ export function stableTables({ stable }: BenchReport): string {
       "Pages in the processor's cache, one after another. A CRC's time divided by that of a copy of the page beside it: median and quartiles.",
     ),
   );
-  return lines.join('\n');
+  return lines;
 }
 
-function cellTable(cells: StableCell[]): string {
+function cellTable(cells: StableCell[]): Block {
   const columns = [
     { head: 'pages of' },
     { head: 'written', words: true },
@@ -64,12 +63,12 @@ function cellTable(cells: StableCell[]): string {
   return table(columns, rows);
 }
 
-function failed({ arm, truth }: StableCell): string {
+function failed({ arm, truth }: StableCell): Cell {
   if (truth.failed === 0) return arm === 'bounce' ? good('0') : bad('0');
   return arm === 'bounce' ? bad(count(truth.failed)) : doubtful(count(truth.failed));
 }
 
-function checksumTable(checksum: ChecksumRow[]): string {
+function checksumTable(checksum: ChecksumRow[]): Block {
   const columns = [
     { head: 'crc32c of' },
     { head: 'GB/s' },

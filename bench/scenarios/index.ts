@@ -2,6 +2,18 @@
 
 import { coldScanTables } from '../report/coldscan';
 import { deadlockTable } from '../report/deadlock';
+import {
+  coldScanFigures,
+  deadlockFigures,
+  fsyncFigures,
+  keepOrRedirtyFigures,
+  memoryFigures,
+  microFigures,
+  mixedFigures,
+  pressureFigures,
+  replacementFigures,
+  stableFigures,
+} from '../report/figures';
 import { fsyncTables } from '../report/fsync';
 import { keepOrRedirtyTables } from '../report/keep-or-redirty';
 import { microTable } from '../report/micro';
@@ -31,7 +43,9 @@ export const SCENARIOS: readonly Scenario[] = [
     what: 'fsync latency while pages are pinned: bounce, block, and a control that lies',
     share: 60,
     measure: fsyncUnderPins,
-    print: fsyncTables,
+    blocks: fsyncTables,
+    figures: fsyncFigures,
+    charts: () => [],
     failures: ({ fsync, interrupted }) => fsyncFailures(fsync, interrupted),
   },
   {
@@ -40,7 +54,9 @@ export const SCENARIOS: readonly Scenario[] = [
     share: 3,
     maxMs: DEADLOCK_MAX_MS,
     measure: deadlock,
-    print: deadlockTable,
+    blocks: deadlockTable,
+    figures: deadlockFigures,
+    charts: () => [],
     failures: (report) => deadlockFailures(report.deadlock),
   },
   {
@@ -48,7 +64,9 @@ export const SCENARIOS: readonly Scenario[] = [
     what: 'updates, views, DMA and fsync at once: does a view or the file show half an update?',
     share: 8,
     measure: mixed,
-    print: mixedTables,
+    blocks: mixedTables,
+    figures: mixedFigures,
+    charts: () => [],
     failures: (report) => mixedFailures(report.mixed, report.interrupted),
   },
   {
@@ -56,7 +74,9 @@ export const SCENARIOS: readonly Scenario[] = [
     what: 'the cost of a hit, of a commit and of writeback, beside Map.get, fs and lru-cache',
     share: 22,
     measure: micro,
-    print: microTable,
+    blocks: microTable,
+    figures: microFigures,
+    charts: () => [],
     failures: () => [],
   },
   {
@@ -64,7 +84,9 @@ export const SCENARIOS: readonly Scenario[] = [
     what: 'what a pool of up to 8 GiB costs, and 10,000 open files: hits, fsync, metadata, resident memory',
     share: 0,
     measure: memory,
-    print: memoryTables,
+    blocks: memoryTables,
+    figures: memoryFigures,
+    charts: () => [],
     failures: memoryFailures,
   },
   {
@@ -72,7 +94,9 @@ export const SCENARIOS: readonly Scenario[] = [
     what: 'is a page dirty all the time it is pinned, or cleaned and dirty again at the unpin? What either costs',
     share: 0,
     measure: keepOrRedirty,
-    print: keepOrRedirtyTables,
+    blocks: keepOrRedirtyTables,
+    figures: keepOrRedirtyFigures,
+    charts: () => [],
     failures: (report) => keepOrRedirtyFailures(report.keepOrRedirty, report.interrupted),
   },
   {
@@ -80,7 +104,9 @@ export const SCENARIOS: readonly Scenario[] = [
     what: 'stores into pages while they are written with a checksum: is what the file has what its checksum says?',
     share: 0,
     measure: stable,
-    print: stableTables,
+    blocks: stableTables,
+    figures: stableFigures,
+    charts: () => [],
     failures: (report) => stableFailures(report.stable, report.interrupted),
   },
   {
@@ -88,7 +114,9 @@ export const SCENARIOS: readonly Scenario[] = [
     what: 'writers that dirty five times more than the disk takes, with up to 95% of the dirty pages pinned: the longest write',
     share: 0,
     measure: pressure,
-    print: pressureTable,
+    blocks: pressureTable,
+    figures: pressureFigures,
+    charts: () => [],
     failures: pressureFailures,
   },
   {
@@ -96,7 +124,9 @@ export const SCENARIOS: readonly Scenario[] = [
     what: 'a cold file from end to end, beside a plain loop of fs.readSync; and what that leaves of a hot set',
     share: 0,
     measure: coldScan,
-    print: coldScanTables,
+    blocks: coldScanTables,
+    figures: coldScanFigures,
+    charts: () => [],
     failures: (report) => coldScanFailures(report.coldScan, report.interrupted),
   },
   {
@@ -104,7 +134,9 @@ export const SCENARIOS: readonly Scenario[] = [
     what: 'hit ratios over generated traces, or one of yours, beside LRU, CLOCK, 2Q, ARC, SIEVE, S3-FIFO',
     share: 0,
     measure: replacement,
-    print: replacementTables,
+    blocks: replacementTables,
+    figures: replacementFigures,
+    charts: () => [],
     failures: replacementFailures,
   },
 ];

@@ -8,7 +8,15 @@ interface Seen {
   lost?: number;
 }
 
-const LATENCY = { count: 10, p50Us: 500, p90Us: 800, p99Us: 900, p999Us: 950, maxUs: 1_000 };
+const LATENCY = {
+  count: 10,
+  p50Us: 500,
+  p90Us: 800,
+  p99Us: 900,
+  p999Us: 950,
+  maxUs: 1_000,
+  curve: { percentiles: [100], us: [1_000] },
+};
 
 function figures({ written = 100, falseClean = 0, lies = 0, lost = 0 }: Seen = {}): ModeFigures {
   return {

@@ -1,6 +1,7 @@
 // The tables of the memory scenario.
+
+import { type Block, heading, reading, table } from '../../report/blocks';
 import { digits, ratio } from '../../report/format';
-import { good, heading, reading, table } from '../../report/table';
 import type { BenchReport } from '../../schema';
 import type { MemoryFigures, TurnsRatio } from './result';
 
@@ -11,8 +12,8 @@ const size = (bytes: number): string => (bytes >= GIB ? `${bytes / GIB} GiB` : `
 const mib = (bytes: number | null): string => digits(bytes === null ? null : bytes / MIB);
 const spread = ({ q1, q3 }: TurnsRatio): string => (q1 === null ? ratio(null) : `${ratio(q1)}–${ratio(q3)}`);
 
-export function memoryTables({ memory }: BenchReport): string {
-  if (memory === null) return '';
+export function memoryTables({ memory }: BenchReport): Block[] {
+  if (memory === null) return [];
   return [
     heading('memory'),
     pools(memory),
@@ -20,16 +21,15 @@ export function memoryTables({ memory }: BenchReport): string {
       'Hit: viewSync of one of 1,024 hot pages, at frames all over the pool, divided by one in the smallest pool: the median and the quartiles of neighbours in time; "A/A" is the smallest by itself. "Loads alone": the same of the five loads that any cache makes for a hit, without one: what the processor makes of lines and pages that are further apart.',
       'Resident: what the process had more than before, for the pages touched. Allowed on top of the memory: metadata, and 16 MiB and 200 bytes a frame for each thread.',
     ),
-    '',
     fsyncs(memory),
     reading(
       'One fsync of so many dirty pages, at frames all over the pool; ÷ bare: by writeSync and fdatasyncSync of as many bytes, a turn about. Without a disk: the same of a file in /dev/shm, so what it costs the processor.',
     ),
-    ...(memory.files === null ? [] : ['', files(memory.files)]),
-  ].join('\n');
+    ...(memory.files === null ? [] : files(memory.files)),
+  ];
 }
 
-function pools({ pools: found }: MemoryFigures): string {
+function pools({ pools: found }: MemoryFigures): Block {
   const columns = [
     { head: 'pool', words: true },
     { head: 'data memories' },
@@ -59,7 +59,7 @@ function pools({ pools: found }: MemoryFigures): string {
   return table(columns, rows);
 }
 
-function fsyncs({ pools: found }: MemoryFigures): string {
+function fsyncs({ pools: found }: MemoryFigures): Block {
   const columns = [
     { head: 'dirty pages' },
     { head: 'pool', words: true },
@@ -90,7 +90,7 @@ function fsyncs({ pools: found }: MemoryFigures): string {
   return table(columns, rows);
 }
 
-function files(found: NonNullable<MemoryFigures['files']>): string {
+function files(found: NonNullable<MemoryFigures['files']>): Block[] {
   const columns = [
     { head: `${found.open.toLocaleString('en-US')} files open ÷ 1`, words: true },
     { head: 'ratio' },
@@ -115,7 +115,7 @@ function files(found: NonNullable<MemoryFigures['files']>): string {
   return [
     table(columns, rows),
     reading(
-      `Both caches are made for ${found.maxFiles.toLocaleString('en-US')} files in 64 MiB, which takes ${good(`${share}%`)} of metadata.`,
+      `Both caches are made for ${found.maxFiles.toLocaleString('en-US')} files in 64 MiB, which takes ${share}% of metadata.`,
     ),
-  ].join('\n');
+  ];
 }

@@ -1,11 +1,12 @@
 // The table of the pressure scenario.
+
+import { type Block, bad, type Cell, doubtful, good, heading, reading, table } from '../../report/blocks';
 import { count, digits, ms, rate } from '../../report/format';
-import { bad, doubtful, good, heading, reading, table } from '../../report/table';
 import type { BenchReport } from '../../schema';
 import type { PressureCell } from './result';
 
-export function pressureTable({ pressure }: BenchReport): string {
-  if (pressure.length === 0) return '';
+export function pressureTable({ pressure }: BenchReport): Block[] {
+  if (pressure.length === 0) return [];
   const columns = [
     { head: 'cell', words: true },
     { head: 'pinned' },
@@ -48,10 +49,10 @@ export function pressureTable({ pressure }: BenchReport): string {
       `Two writers dirty five times more pages than the disk takes one after the other (${rate(Math.round(diskPagesPerSecond))} a second at first). Each write of a page is timed from its own start, without the time in which its thread had no core; from when it was due it waits longer and longer, as in any queue that is overrun (up to ${ms(fromDue.maxUs)} ms here).`,
       '"Batch": 64 pages by one bare write and an fdatasync, alone, in blocks of time between the writers\'. "Longer": writes that took longer than the longest such batch. Few dirty: writers are throttled above 4% of the pool, so that 95% of all dirty pages can be pinned.',
     ),
-  ].join('\n');
+  ];
 }
 
-function verdict({ verdict: said }: PressureCell): string {
+function verdict({ verdict: said }: PressureCell): Cell {
   switch (said) {
     case 'ok':
       return good(said);

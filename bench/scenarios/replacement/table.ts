@@ -1,14 +1,14 @@
 // Hit ratios, a table a size; several threads; and what the queues did.
 
+import { type Block, bad, good, heading, reading, table } from '../../report/blocks';
 import { count } from '../../report/format';
-import { bad, good, heading, reading, table } from '../../report/table';
 import type { BenchReport } from '../../schema';
 import { AIM, AIM_SIZE } from './aim';
 import { PEER_NAMES } from './policies';
 import type { ReplacementCell, ReplacementThreads } from './result';
 
-export function replacementTables({ replacement }: BenchReport): string {
-  if (replacement === null || replacement.cells.length === 0) return '';
+export function replacementTables({ replacement }: BenchReport): Block[] {
+  if (replacement === null || replacement.cells.length === 0) return [];
   const { cells, threads, control, seed } = replacement;
   const sizes = [...new Set(cells.map(({ size }) => size))].sort((a, b) => a - b);
   const first = cells[0]!;
@@ -19,7 +19,7 @@ export function replacementTables({ replacement }: BenchReport): string {
     ),
   ];
   for (const size of sizes) {
-    parts.push('', sizeTable(cells.filter((cell) => cell.size === size)));
+    parts.push(sizeTable(cells.filter((cell) => cell.size === size)));
   }
   parts.push(
     reading(
@@ -29,7 +29,6 @@ export function replacementTables({ replacement }: BenchReport): string {
   );
   if (threads.length > 0) {
     parts.push(
-      '',
       threadsTable(threads),
       reading('The threads play one trace together, each the next few accesses of it; the warm-up counts.'),
     );
@@ -41,10 +40,10 @@ export function replacementTables({ replacement }: BenchReport): string {
       ),
     );
   }
-  return parts.join('\n');
+  return parts;
 }
 
-function sizeTable(cells: ReplacementCell[]): string {
+function sizeTable(cells: ReplacementCell[]): Block {
   const first = cells[0]!;
   const columns = [
     { head: `${first.size * 100}% (${count(first.frames)} pages)`, words: true },
@@ -73,7 +72,7 @@ function sizeTable(cells: ReplacementCell[]): string {
   return table(columns, rows);
 }
 
-function threadsTable(threads: ReplacementThreads[]): string {
+function threadsTable(threads: ReplacementThreads[]): Block {
   const columns = [
     { head: 'trace', words: true },
     { head: 'frames' },
