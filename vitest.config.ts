@@ -11,8 +11,9 @@ export default defineConfig({
     setupFiles: ['scripts/coverage-setup.ts', 'test/support/direct-setup.ts'],
     pool: 'forks', // tests start worker threads of their own
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // A guard against hangs alone: what a test waits for has limits of its own. A slow machine must not meet it.
+    testTimeout: 90_000,
+    hookTimeout: 60_000,
     // Node itself loads the build: untouched code, one instance, and coverage that maps back to src.
     server: { deps: { external: [/\/dist\/[^/]+\.js$/] } },
   },
