@@ -41,8 +41,13 @@ export function blockMedians(
 }
 
 /** `no verdict` when two identical arms differed by more than CONTROL_TOLERANCE in the same run. */
-export function verdictAtMost(value: number, bar: number, control: number): 'ok' | 'short' | 'no verdict' {
+export function verdictOf(
+  value: number,
+  bar: number,
+  direction: 'at most' | 'at least',
+  control: number,
+): 'ok' | 'short' | 'no verdict' {
   if (!Number.isFinite(value) || !Number.isFinite(control)) return 'no verdict';
   if (Math.abs(control - 1) > CONTROL_TOLERANCE) return 'no verdict';
-  return value <= bar ? 'ok' : 'short';
+  return (direction === 'at most' ? value <= bar : value >= bar) ? 'ok' : 'short';
 }

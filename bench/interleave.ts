@@ -1,6 +1,6 @@
 // tinybench, a turn at a time: each variant runs a few samples, then the next one, round after round, so that the variants of a round
 // are neighbours in time and their ratio does not see the machine drift.
-import { Bench } from 'tinybench';
+import { Bench, type Task } from 'tinybench';
 import { isStopped, type StopWord } from './clock';
 
 export interface Variant<Name extends string> {
@@ -14,6 +14,8 @@ export interface Variant<Name extends string> {
 export interface Interleaved<Name extends string> {
   /** Nanoseconds an operation, one figure a round. */
   rounds: Partial<Record<Name, number[]>>;
+  /** The same of the variant that has a second turn in each round: the A/A control of its ratios. */
+  again: number[];
   checksum: number;
 }
 
@@ -26,6 +28,7 @@ export function interleave<Name extends string>(
   variants: Variant<Name>[],
   durationMs: number,
   stop: StopWord,
+  second?: Name,
 ): Interleaved<Name> {
   const bench = new Bench({ time: 0, iterations: CALLS_PER_TURN, warmup: false, throws: true });
   let checksum = 0;
@@ -39,6 +42,13 @@ export function interleave<Name extends string>(
     bench.add(name, batch, { async: false });
   }
   const rounds = new Map<string, number[]>(variants.map(({ name }) => [name, []]));
+  const again: number[] = [];
+  const turn = (task: Task): number => {
+    task.reset(false);
+    const { result } = task.runSync();
+    if (result.state !== 'completed') throw new Error(`tinybench ended '${task.name}' as ${result.state}`);
+    return result.latency.p50 * 1e6;
+  };
   const startMs = performance.now();
   const measureFromMs = startMs + durationMs * WARMUP_SHARE;
   let counted = 0;
@@ -48,13 +58,15 @@ export function interleave<Name extends string>(
     (now < startMs + durationMs || counted === 0) && !isStopped(stop);
     now = performance.now()
   ) {
-    if (now >= measureFromMs) counted++;
+    const counts = now >= measureFromMs;
+    if (counts) counted++;
     for (const task of bench.tasks) {
-      task.reset(false);
-      const { result } = task.runSync();
-      if (result.state !== 'completed') throw new Error(`tinybench ended '${task.name}' as ${result.state}`);
-      if (now >= measureFromMs) rounds.get(task.name)?.push(result.latency.p50 * 1e6);
+      const ns = turn(task);
+      if (counts) rounds.get(task.name)?.push(ns);
     }
+    if (second === undefined) continue;
+    const ns = turn(bench.getTask(second)!);
+    if (counts) again.push(ns);
   }
-  return { rounds: Object.fromEntries(rounds) as Interleaved<Name>['rounds'], checksum };
+  return { rounds: Object.fromEntries(rounds) as Interleaved<Name>['rounds'], again, checksum };
 }

@@ -3,10 +3,12 @@ import fs from 'node:fs';
 import { createStopWord, isStopped, raiseStop } from './clock';
 import { BenchFiles, FileRefused } from './files';
 import { describeMachine } from './machine';
+import { measureScenario } from './measure';
 import { BadOption, type BenchOptions, HELP, parseCommand } from './options';
 import { plannedSeconds, planScenarios } from './plan';
 import { closing, opening } from './report/frame';
 import { Progress } from './report/progress';
+import { blocksOf } from './report/scenario';
 import { inTerminal } from './report/terminal';
 import { Interrupted, type Run } from './run';
 import { SCENARIOS } from './scenarios';
@@ -70,18 +72,14 @@ async function runScenarios(run: Run): Promise<unknown> {
   let failure: unknown;
   for (const [n, scenario] of scenarios.entries()) {
     if (isStopped(run.stop)) break;
-    const before = { wallMs: performance.now(), cpu: process.cpuUsage() };
     try {
-      await scenario.measure(run, plan[n]);
+      await measureScenario(run, scenario, plan[n]);
     } catch (error) {
       raiseStop(run.stop);
       if (!(error instanceof Interrupted)) failure = error;
     }
-    const { user, system } = process.cpuUsage(before.cpu);
-    const wallMs = performance.now() - before.wallMs;
-    run.report.cpu.push({ scenario: scenario.name, wallMs, userMs: user / 1e3, systemMs: system / 1e3 });
     run.progress.pause();
-    const blocks = scenario.blocks(run.report);
+    const blocks = blocksOf(scenario, run.report);
     if (blocks.length > 0) print(`${inTerminal(blocks)}\n`);
   }
   return failure;
@@ -135,6 +133,7 @@ function emptyReport(
       trace: trace?.name ?? null,
     },
     machine: describeMachine(files.directory),
+    floors: [],
     cpu: [],
     calibration: null,
     failures: [],

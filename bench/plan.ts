@@ -73,6 +73,22 @@ export function planFsync(durationMs: number, holdsMs: number[]): CellPlan[] {
   );
 }
 
+/** Of one portrait: a dozen holds and more. */
+export const PORTRAIT_MS = 300;
+/** The longest hold that a portrait shows several times, ms. */
+const PORTRAIT_HOLD_MAX_MS = 20;
+/** A scenario of less has no time for portraits, ms. */
+const PORTRAITS_FROM_MS = 5_000;
+
+/** One for each policy, at the longest of the holds of which it can show several; none in a short run, or where no page stays pinned. */
+export function planPortraits(durationMs: number, holdsMs: number[]): CellPlan[] {
+  const holdMs = Math.max(0, ...holdsMs.filter((ms) => ms <= PORTRAIT_HOLD_MAX_MS));
+  if (durationMs < PORTRAITS_FROM_MS || holdMs === 0) return [];
+  return POLICIES.filter(
+    ({ policy, pinnedDirty }) => policy !== 'bare' && !(policy === 'bounce' && pinnedDirty === 'keep'),
+  ).map(({ policy, pinnedDirty }) => ({ policy, pinnedDirty, holdMs, durationMs: PORTRAIT_MS }));
+}
+
 export function planMixed(durationMs: number): MixedPlan[] {
   const weights = MIXED.reduce((sum, { weight }) => sum + weight, 0);
   const measured = durationMs - MIXED.length * MIXED_OVERHEAD_MS;

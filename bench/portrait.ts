@@ -3,15 +3,7 @@
 import { fields, list, oneOf } from './shape';
 
 /** The state of a page at one look. */
-export const PAGE_LOOKS = [
-  'clean',
-  'dirty',
-  'pinned',
-  'pinned dirty',
-  'writeback',
-  'unstable',
-  'not cached',
-] as const;
+export const PAGE_LOOKS = ['clean', 'dirty', 'pinned', 'pinned dirty', 'writeback', 'not cached'] as const;
 export type PageLook = (typeof PAGE_LOOKS)[number];
 
 /** All times are milliseconds from the start. */

@@ -12,6 +12,8 @@ export interface Scenario {
   what: string;
   /** What it is worth of the default run's time, in seconds of 90; 0: it runs only when it is asked for by name. */
   share: number;
+  /** Pages of an fsync in it: the machine's own floor is measured for as many, before it and after it. Undefined: its latencies are of no fsync. */
+  floorPages?: number;
   /** It has no use for more time than this. */
   maxMs?: number;
   /** Measures for about `durationMs` and puts what it finds into `run.report`, as it finds it. Ends soon when `run.stop` is raised. */

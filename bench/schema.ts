@@ -39,6 +39,8 @@ export interface BenchReport extends Results {
     trace: string | null;
   };
   machine: Machine;
+  /** The machine's own latencies beside the scenarios that have some. */
+  floors: FloorFigures[];
   /** CPU time of the whole process while each scenario ran, in the order in which they did. */
   cpu: CpuFigures[];
   /** Null unless the fsync scenario ran. */
@@ -87,6 +89,14 @@ export type HoldShape = (typeof HOLD_SHAPES)[number];
 /** What stores into the pinned pages: libuv's reads of a file, receives from a socket, or a thread word by word. */
 export const PIN_SOURCES = ['file', 'socket', 'store'] as const;
 export type PinSource = (typeof PIN_SOURCES)[number];
+
+/** Bare write + fdatasync of as many pages, alone on the machine, just before the scenario and just after it. */
+export interface FloorFigures {
+  scenario: string;
+  pages: number;
+  before: Latency;
+  after: Latency;
+}
 
 interface CpuFigures {
   scenario: string;
@@ -266,6 +276,8 @@ export interface MicroRow {
   q3: number | null;
   bar: number;
   direction: 'at most' | 'at least';
+  /** The same ratio between two identical arms. */
+  control: number | null;
   verdict: 'ok' | 'short' | 'no verdict' | 'not measured';
   /** The figures the ratio is made of, and peers beside them. */
   parts: { label: string; value: number; unit: string }[];
@@ -348,6 +360,7 @@ const MICRO_ROW = fields({
   q3: nullable('number'),
   bar: 'number',
   direction: oneOf('at most', 'at least'),
+  control: nullable('number'),
   verdict: oneOf('ok', 'short', 'no verdict', 'not measured'),
   parts: list(fields({ label: 'string', value: 'number', unit: 'string' })),
   note: nullable('string'),
@@ -389,6 +402,7 @@ const REPORT = fields({
   calibration: nullable(
     fields({ pagesPerFsync: 'number', bareP50Us: 'number', bareP99Us: 'number', ratePerSecond: 'number' }),
   ),
+  floors: list(fields({ scenario: 'string', pages: 'number', before: LATENCY, after: LATENCY })),
   cpu: list(fields({ scenario: 'string', wallMs: 'number', userMs: 'number', systemMs: 'number' })),
   fsync: list(FSYNC_CELL),
   portraits: list(PORTRAIT),

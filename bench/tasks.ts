@@ -55,8 +55,9 @@ export interface ArmCounts {
 
 export interface CallerResult {
   arms: ArmCounts[];
-  /** Block and latency of every fsync that counts for its arm. */
+  /** Block, due time and latency of every fsync that counts for its arm. */
   sampleBlock: number[];
+  sampleDueNs: number[];
   sampleNs: number[];
   checked: number;
   lies: number;
@@ -126,6 +127,8 @@ export type HitVariant =
 
 export interface HitTask extends Attached {
   row: HitRow;
+  /** Has a second turn in each round. */
+  second: HitVariant;
   /** A power of two. */
   pages: number;
   durationMs: number;
@@ -134,6 +137,8 @@ export interface HitTask extends Attached {
 export interface HitResult {
   /** Nanoseconds an operation, one figure a round; figures at the same index are neighbours in time. */
   rounds: Partial<Record<HitVariant, number[]>>;
+  /** Of the second turns. */
+  again: number[];
   /** Of everything that was read: no loop could be optimised away. */
   checksum: number;
 }
@@ -165,6 +170,7 @@ export interface CommitCostTask extends Attached {
 /** Median µs of each block of commits; blocks at the same index are neighbours in time. */
 export interface CommitCostResult {
   cachedUs: number[];
+  cachedAgainUs: number[];
   bareUs: number[];
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { pairedRatio, verdictAtMost } from '../bench/arms.ts';
+import { pairedRatio, verdictOf } from '../bench/arms.ts';
 import { ARMS, blockAt, drawTimeline, rhythmOf } from '../bench/timeline.ts';
 
 const NS_PER_MS = 1e6;
@@ -49,6 +49,6 @@ describe('ratios of arms', () => {
     [1.04, 0.94, 'no verdict'],
     [Number.NaN, 1.0, 'no verdict'],
   ])('%d beside an A/A of %d: %s', (value, control, verdict) => {
-    expect(verdictAtMost(value, 1.05, control)).toBe(verdict);
+    expect(verdictOf(value, 1.05, 'at most', control)).toBe(verdict);
   });
 });

@@ -54,6 +54,7 @@ const report: BenchReport = {
     durable: true,
     loadAverage: 0.25,
   },
+  floors: [],
   cpu: [],
   calibration: null,
   failures: [],

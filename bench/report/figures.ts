@@ -64,13 +64,13 @@ export function mixedFigures({ mixed }: BenchReport): Figure[] {
 }
 
 export function microFigures({ micro }: BenchReport): Figure[] {
-  return micro.map(({ name, value, q1, q3, bar, direction, verdict }) => ({
+  return micro.map(({ name, value, q1, q3, control, bar, direction, verdict }) => ({
     name,
     value,
     unit: RATIO,
     better: direction === 'at most' ? 'smaller' : 'larger',
     spread: q1 === null || q3 === null ? null : { q1, q3 },
-    control: null,
+    control,
     bar,
     verdict: verdict === 'not measured' ? 'no verdict' : verdict,
   }));

@@ -1,7 +1,7 @@
 // The two tables of the fsync scenario: how long, and how honest.
-import { CONTROL_TOLERANCE } from '../arms';
 import type { BenchReport, Calibration, FsyncCell, RatioFigures } from '../schema';
 import { type Block, bad, type Cell, doubtful, good, heading, reading, table } from './blocks';
+import { controlCell } from './control';
 import { count, ms, rate, ratio } from './format';
 
 export function fsyncTables({ fsync, calibration }: BenchReport): Block[] {
@@ -75,9 +75,9 @@ function latencyTable(cells: FsyncCell[]): Block {
       count(latency.count),
       judged(p50),
       p50.paired ? `${ratio(p50.paired.q1)}–${ratio(p50.paired.q3)}` : ratio(null),
-      control(p50),
+      controlCell(p50.control.paired ?? p50.control.pooled),
       judged(p99),
-      control(p99),
+      controlCell(p99.control.paired ?? p99.control.pooled),
     ];
   });
   return table(columns, rows);
@@ -99,12 +99,6 @@ function judged(figures: RatioFigures): Cell {
     case 'none':
       return text;
   }
-}
-
-function control({ control }: RatioFigures): Cell {
-  const value = control.paired ?? control.pooled;
-  const moved = value !== null && Math.abs(value - 1) > CONTROL_TOLERANCE;
-  return moved ? doubtful(ratio(value)) : ratio(value);
 }
 
 function latencyReading(cells: FsyncCell[]): string[] {

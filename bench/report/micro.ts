@@ -1,5 +1,6 @@
 import type { BenchReport, MicroRow } from '../schema';
 import { type Block, bad, type Cell, doubtful, good, heading, reading, table } from './blocks';
+import { controlCell } from './control';
 import { digits, ratio } from './format';
 
 export function microTable({ micro }: BenchReport): Block[] {
@@ -8,6 +9,7 @@ export function microTable({ micro }: BenchReport): Block[] {
     { head: 'ratio', words: true },
     { head: 'value' },
     { head: 'quartiles' },
+    { head: 'A/A' },
     { head: 'bar' },
     { head: 'reached', words: true },
     { head: 'made of', words: true },
@@ -16,6 +18,7 @@ export function microTable({ micro }: BenchReport): Block[] {
     row.name,
     ratio(row.value),
     row.q1 === null ? ratio(null) : `${ratio(row.q1)}–${ratio(row.q3)}`,
+    controlCell(row.control),
     `${row.direction === 'at most' ? '≤' : '≥'} ${row.bar}`,
     reached(row),
     madeOf(row),
@@ -25,6 +28,7 @@ export function microTable({ micro }: BenchReport): Block[] {
     table(columns, rows),
     reading(
       'What stands before ÷ is divided by what stands behind it: the median, and the quartiles, of ratios of neighbours in time.',
+      'A/A is the same ratio between two identical arms; where it is off by more than 5% there is no verdict.',
       'Bars are the targets of the design, here seen by one process: "short" is information, not a failure.',
     ),
   ];

@@ -34,6 +34,7 @@ class Caller {
   readonly #truth: TruthCheck;
   readonly #arms: ArmCounts[] = ARMS.map(() => ({ fsyncs: 0, pages: 0, bounced: 0, vainVisits: 0 }));
   readonly #sampleBlock: number[] = [];
+  readonly #sampleDueNs: number[] = [];
   readonly #sampleNs: number[] = [];
   #sequence: number;
   #checked = 0;
@@ -73,6 +74,7 @@ class Caller {
     return {
       arms: this.#arms,
       sampleBlock: this.#sampleBlock,
+      sampleDueNs: this.#sampleDueNs,
       sampleNs: this.#sampleNs,
       checked: this.#checked,
       lies: this.#lies,
@@ -96,6 +98,7 @@ class Caller {
       const latencyNs = Math.max(1, Math.round(endNs - dueNs));
       histograms[arm].record(latencyNs);
       this.#sampleBlock.push(this.#block);
+      this.#sampleDueNs.push(dueNs);
       this.#sampleNs.push(latencyNs);
     } else {
       this.#carriedOver++;

@@ -8,7 +8,7 @@ import type { CommitCostResult, CommitCostTask } from '../tasks';
 /** Commits of one variant before it is the other one's turn: some 15 ms, less than what the machine needs to drift. */
 const BLOCK_COMMITS = 100;
 
-/** One page written and made durable, over and over, by the cache and by bare fs in alternating blocks. */
+/** One page written and made durable, over and over, by the cache, by bare fs and by the cache again, in turns. */
 export function commitCost(task: CommitCostTask): CommitCostResult {
   const cache = PageCache.attach(task.handle);
   const file = cache.openSync(task.dataPath, { mode: 'r+' });
@@ -22,18 +22,23 @@ export function commitCost(task: CommitCostTask): CommitCostResult {
     fs.writeSync(fd, bytes, 0, PAGE_BYTES, position);
     fs.fdatasyncSync(fd);
   };
-  const result: CommitCostResult = { cachedUs: [], bareUs: [] };
+  const result: CommitCostResult = { cachedUs: [], cachedAgainUs: [], bareUs: [] };
   try {
     // One block of each warms up and does not count.
     blockMedianUs(cached, bytes);
     blockMedianUs(bare, bytes);
     const endNs = nowNs() + task.durationMs * NS_PER_MS;
-    for (let pair = 0; nowNs() < endNs && !isStopped(task.stop); pair++) {
-      // Who goes first alternates: neither may always follow the other.
-      const cachedFirst = pair % 2 === 0;
-      if (cachedFirst) result.cachedUs.push(blockMedianUs(cached, bytes));
-      result.bareUs.push(blockMedianUs(bare, bytes));
-      if (!cachedFirst) result.cachedUs.push(blockMedianUs(cached, bytes));
+    const turns: [number[], (position: number) => void][] = [
+      [result.cachedUs, cached],
+      [result.bareUs, bare],
+      [result.cachedAgainUs, cached],
+    ];
+    for (let round = 0; nowNs() < endNs && !isStopped(task.stop); round++) {
+      // Who goes first changes: nobody may always follow the same one.
+      for (let turn = 0; turn < turns.length; turn++) {
+        const [us, commit] = turns[(round + turn) % turns.length];
+        us.push(blockMedianUs(commit, bytes));
+      }
     }
     return result;
   } finally {

@@ -31,7 +31,7 @@ export function hits(task: HitTask): HitResult {
   const closers: Closers = [() => file.closeSync(), () => cache.detach()];
   try {
     for (let page = 0; page < task.pages; page++) file.pinSync(page).unpin();
-    return interleave(VARIANTS[task.row](file, task, closers), task.durationMs, task.stop);
+    return interleave(VARIANTS[task.row](file, task, closers), task.durationMs, task.stop, task.second);
   } finally {
     for (const close of closers) close();
   }

@@ -1,17 +1,19 @@
 // fsync of pages that other threads hold pinned for DMA: what it costs beside the same load with the pins elsewhere, and whether what
 // it promised is in the file.
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import type { PageCacheHandle } from 'pinfold';
+import type { PageCache, PageCacheHandle } from 'pinfold';
 import { isStopped, NS_PER_MS, nowNs } from '../clock';
 import type { Crew } from '../crew';
 import { SOURCE_PAGES } from '../files';
-import { type CellPlan, planFsync } from '../plan';
+import { type CellPlan, PORTRAIT_MS, planFsync, planPortraits } from '../plan';
+import type { Portrait } from '../portrait';
 import { type CacheOptions, type Run, together, withCache, withCrew } from '../run';
 import type { FsyncCell } from '../schema';
 import { type CallerResult, LIVE_CHECKED, LIVE_LIES, LIVE_WORDS, type PinnerResult } from '../tasks';
-import { ARM_PINNED, ARMS, drawTimeline, rhythmOf } from '../timeline';
+import { ARM_PINNED, ARMS, drawTimeline, rhythmOf, type Timeline } from '../timeline';
 import { CALIBRATION_MS, calibrate } from './calibrate';
 import { fsyncCell } from './fsync-cell';
+import { looksAt, portraitOf } from './portrait';
 
 /** Pages that each commit writes a record into, and that the pinners hold in the arm `pinned`. */
 const PAGES_PER_FSYNC = 8;
@@ -29,17 +31,24 @@ const GRACE_MS = 20_000;
 const CACHE: CacheOptions = { memory: 16 << 20, flushers: 1, dirtyExpireMs: 100, writebackIntervalMs: 50 };
 
 export async function fsyncUnderPins(run: Run, durationMs: number): Promise<void> {
-  const cells = planFsync(durationMs - CALIBRATION_TRIES * CALIBRATION_MS, run.options.holdsMs);
+  const portraits = planPortraits(durationMs, run.options.holdsMs);
+  const spentMs = CALIBRATION_TRIES * CALIBRATION_MS + portraits.length * (PORTRAIT_MS + LEAD_MS);
+  const cells = planFsync(durationMs - spentMs, run.options.holdsMs);
   await withCrew(3, async (crew) => {
     run.progress.begin('fsync · calibrating by bare write + fdatasync');
     const calibration = await calibrate(run, crew, PAGES_PER_FSYNC, CALIBRATION_TRIES);
     run.report.calibration = calibration;
     // A cache each, one after the other: a file belongs to one cache at a time.
     for (const pinnedDirty of ['keep', 'redirty'] as const) {
-      await withCache({ ...CACHE, pinnedDirty }, async ({ handle }) => {
+      await withCache({ ...CACHE, pinnedDirty }, async (cache) => {
+        const { handle } = cache;
         for (const cell of cells.filter((each) => each.pinnedDirty === pinnedDirty)) {
           if (isStopped(run.stop)) return;
           run.report.fsync.push(await measure(run, crew, handle, cell, calibration.ratePerSecond));
+        }
+        for (const plan of portraits.filter((each) => each.pinnedDirty === pinnedDirty)) {
+          if (isStopped(run.stop)) return;
+          run.report.portraits.push(await portray(run, crew, cache, plan, calibration.ratePerSecond));
         }
       });
     }
@@ -81,10 +90,51 @@ async function measure(
   cell: CellPlan,
   ratePerSecond: number,
 ): Promise<FsyncCell> {
-  const intervalMs = intervalMsOf(cell, 1e3 / ratePerSecond);
+  const { durationMs, holdMs } = cell;
   const startNs = nowNs() + LEAD_MS * NS_PER_MS;
-  const { durationMs, holdMs, policy } = cell;
   const timeline = drawTimeline({ startNs, durationMs, holdMs, seed: run.nextSequence });
+  const intervalMs = intervalMsOf(cell, 1e3 / ratePerSecond);
+  const step = `fsync · ${nameOf(cell)} · hold ${holdMs} ms`;
+  const played = await play(run, crew, handle, cell, timeline, intervalMs, step);
+  return fsyncCell({ plan: cell, timeline, duePerSecond: 1e3 / intervalMs, ...played });
+}
+
+/** The roles of a cell, at rates that leave the disk idle most of the time, in blocks of which all have the pages pinned. */
+async function portray(
+  run: Run,
+  crew: Crew,
+  cache: PageCache,
+  cell: CellPlan,
+  ratePerSecond: number,
+): Promise<Portrait> {
+  const { durationMs, holdMs } = cell;
+  const startNs = nowNs() + LEAD_MS * NS_PER_MS;
+  const timeline = drawTimeline({ startNs, durationMs, holdMs, seed: run.nextSequence });
+  timeline.blockArm.fill(ARM_PINNED);
+  timeline.holdArm.fill(ARM_PINNED);
+  const step = `fsync · ${nameOf(cell)} · a portrait`;
+  const [{ called }, looks] = await together<[Played, Portrait['looks']]>(run, [
+    play(run, crew, cache.handle, cell, timeline, intervalMsOf(cell, 1e3 / ratePerSecond), step),
+    looksAt(cache, run.files.paths.data, PAGES_PER_FSYNC, timeline, run.stop),
+  ]);
+  return portraitOf(cell, timeline, called, looks);
+}
+
+interface Played {
+  histograms: RecordableHistogram[];
+  called: CallerResult;
+  pinners: PinnerResult[];
+}
+
+async function play(
+  run: Run,
+  crew: Crew,
+  handle: PageCacheHandle,
+  { policy, holdMs }: CellPlan,
+  timeline: Timeline,
+  intervalMs: number,
+  step: string,
+): Promise<Played> {
   const histograms = ARMS.map(() => createHistogram());
   const live = new Int32Array(new SharedArrayBuffer(LIVE_WORDS * 4));
   const { paths } = run.files;
@@ -108,9 +158,7 @@ async function measure(
     pages: PAGES_PER_FSYNC,
   };
   const deadlineMs = LEAD_MS + (timeline.endNs - timeline.startNs) / NS_PER_MS + GRACE_MS;
-  run.progress.begin(`fsync · ${nameOf(cell)} · hold ${holdMs} ms`, () =>
-    liveLine(histograms[ARM_PINNED], live),
-  );
+  run.progress.begin(step, () => liveLine(histograms[ARM_PINNED], live));
   const noStorer: PinnerResult = { taken: 0, dmaBytes: 0, words: 0, missed: 0 };
   const [called, read, stored] = await together<[CallerResult, PinnerResult, PinnerResult]>(run, [
     crew.play('caller', caller, deadlineMs),
@@ -118,14 +166,7 @@ async function measure(
     holdMs >= LONG_HOLD_MS ? crew.play('storer', pinner, deadlineMs) : Promise.resolve(noStorer),
   ]);
   run.nextSequence = called.nextSequence;
-  return fsyncCell({
-    plan: cell,
-    timeline,
-    duePerSecond: 1e3 / intervalMs,
-    histograms,
-    called,
-    pinners: [read, stored],
-  });
+  return { histograms, called, pinners: [read, stored] };
 }
 
 function nameOf({ policy, pinnedDirty }: CellPlan): string {

@@ -1,11 +1,15 @@
 // Rows of the table of bars.
+
+import { verdictOf } from '../arms';
 import type { ArmFigures, FsyncCell, MicroRow } from '../schema';
-import { spreadOf } from '../statistics';
+import { median, spreadOf } from '../statistics';
 
 interface Measured {
   name: string;
   /** One a round, of neighbours in time. */
   ratios: number[];
+  /** The same between two identical arms (A/A). */
+  controls: number[];
   direction: MicroRow['direction'];
   bar: number;
   parts: MicroRow['parts'];
@@ -17,10 +21,10 @@ export function ratios(over: number[], under: number[]): number[] {
   return over.slice(0, under.length).map((value, i) => value / under[i]);
 }
 
-export function microRow({ name, ratios, direction, bar, parts, note }: Measured): MicroRow {
+export function microRow({ name, ratios, controls, direction, bar, parts, note }: Measured): MicroRow {
   if (ratios.length === 0) return unmeasured(name, direction, bar, 'too little time for one round');
   const { median: value, q1, q3 } = spreadOf(ratios);
-  const reached = direction === 'at most' ? value <= bar : value >= bar;
+  const control = controls.length === 0 ? null : median(controls);
   return {
     name,
     value,
@@ -28,14 +32,26 @@ export function microRow({ name, ratios, direction, bar, parts, note }: Measured
     q3,
     bar,
     direction,
-    verdict: reached ? 'ok' : 'short',
+    control,
+    verdict: verdictOf(value, bar, direction, control ?? Number.NaN),
     parts,
     note: note ?? null,
   };
 }
 
 function unmeasured(name: string, direction: MicroRow['direction'], bar: number, note: string): MicroRow {
-  return { name, value: null, q1: null, q3: null, bar, direction, verdict: 'not measured', parts: [], note };
+  return {
+    name,
+    value: null,
+    q1: null,
+    q3: null,
+    bar,
+    direction,
+    control: null,
+    verdict: 'not measured',
+    parts: [],
+    note,
+  };
 }
 
 /** The bars of bounce, for each `pinnedDirty` at its worst hold, from the cells of the fsync scenario of this run. */
@@ -65,11 +81,12 @@ function worstHold(cells: FsyncCell[], figure: 'p50' | 'p99'): MicroRow {
     q3: paired?.q3 ?? null,
     bar: bar ?? Number.NaN,
     direction: 'at most',
+    control: same,
     verdict: verdict === 'none' ? 'no verdict' : verdict,
     parts: [
       { label: 'pinned', value: us(worst.arms.pinned), unit: 'µs' },
       { label: 'none', value: us(worst.arms.none), unit: 'µs' },
     ],
-    note: same === null ? judgedNote : `A/A ${same.toFixed(2)}, ${judgedNote}`,
+    note: judgedNote,
   };
 }

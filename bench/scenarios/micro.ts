@@ -107,12 +107,13 @@ const HIT_BARS: Record<HitRow, HitBar> = {
 
 async function hitRow(run: Run, row: HitRow, durationMs: number): Promise<MicroRow[]> {
   const { name, over, under, direction, bar } = HIT_BARS[row];
-  const { rounds } = await withCache(row === 'update' ? UPDATED_CACHE : HOT_CACHE, ({ handle }) =>
+  const { rounds, again } = await withCache(row === 'update' ? UPDATED_CACHE : HOT_CACHE, ({ handle }) =>
     withCrew(1, (crew) => {
       const task = {
         handle,
         stop: run.stop,
         row,
+        second: over,
         dataPath: run.files.paths.data,
         pages: DATA_PAGES,
         durationMs,
@@ -121,12 +122,23 @@ async function hitRow(run: Run, row: HitRow, durationMs: number): Promise<MicroR
     }),
   );
   const parts = Object.entries(rounds).map(([label, ns]) => ({ label, value: median(ns), unit: 'ns' }));
-  return [microRow({ name, ratios: ratios(rounds[over] ?? [], rounds[under] ?? []), direction, bar, parts })];
+  const first = rounds[over] ?? [];
+  return [
+    microRow({
+      name,
+      ratios: ratios(first, rounds[under] ?? []),
+      controls: ratios(again, first),
+      direction,
+      bar,
+      parts,
+    }),
+  ];
 }
 
 async function hotPage(run: Run, durationMs: number): Promise<MicroRow[]> {
-  const pairs = Math.max(1, Math.floor(durationMs / (2 * (VIEW_WINDOW_MS + LEAD_MS))));
+  const pairs = Math.max(1, Math.floor(durationMs / (3 * (VIEW_WINDOW_MS + LEAD_MS))));
   const one: number[] = [];
+  const oneAgain: number[] = [];
   const two: number[] = [];
   await withCache(HOT_CACHE, ({ handle }) =>
     withCrew(2, async (crew) => {
@@ -139,6 +151,7 @@ async function hotPage(run: Run, durationMs: number): Promise<MicroRow[]> {
       for (let pair = 0; pair < pairs && !isStopped(run.stop); pair++) {
         one.push(await viewsPerSecond(1));
         two.push(await viewsPerSecond(2));
+        oneAgain.push(await viewsPerSecond(1));
       }
     }),
   );
@@ -150,6 +163,7 @@ async function hotPage(run: Run, durationMs: number): Promise<MicroRow[]> {
     microRow({
       name: 'one hot page viewed by 2 threads ÷ 1',
       ratios: ratios(two, one),
+      controls: ratios(oneAgain, one),
       direction: 'at least',
       bar: 1.9,
       parts,
@@ -174,8 +188,9 @@ async function perSecond(
 
 async function groupCommit(run: Run, durationMs: number): Promise<MicroRow[]> {
   const windowMs = Math.min(200, Math.max(50, durationMs / 12));
-  const rounds = Math.max(1, Math.floor(durationMs / (3 * (windowMs + LEAD_MS))));
+  const rounds = Math.max(1, Math.floor(durationMs / (4 * (windowMs + LEAD_MS))));
   const single: number[] = [];
+  const singleAgain: number[] = [];
   const oneThread: number[] = [];
   const moreThreads: number[] = [];
   await withCache(HOT_CACHE, ({ handle }) =>
@@ -194,6 +209,7 @@ async function groupCommit(run: Run, durationMs: number): Promise<MicroRow[]> {
         single.push(await commitsPerSecond(1, 1));
         oneThread.push(await commitsPerSecond(1, CALLERS));
         moreThreads.push(await commitsPerSecond(THREADS, CALLERS / THREADS));
+        singleAgain.push(await commitsPerSecond(1, 1));
       }
     }),
   );
@@ -201,6 +217,7 @@ async function groupCommit(run: Run, durationMs: number): Promise<MicroRow[]> {
     microRow({
       name,
       ratios: ratios(commits, single),
+      controls: ratios(singleAgain, single),
       direction: 'at least',
       bar: 4,
       parts: [
@@ -221,7 +238,7 @@ async function groupCommit(run: Run, durationMs: number): Promise<MicroRow[]> {
 
 async function commitCost(run: Run, durationMs: number): Promise<MicroRow[]> {
   const { data: dataPath, bare: barePath } = run.files.paths;
-  const { cachedUs, bareUs } = await withCache(HOT_CACHE, ({ handle }) =>
+  const { cachedUs, cachedAgainUs, bareUs } = await withCache(HOT_CACHE, ({ handle }) =>
     withCrew(1, (crew) =>
       crew.play(
         'commitCost',
@@ -234,6 +251,7 @@ async function commitCost(run: Run, durationMs: number): Promise<MicroRow[]> {
     microRow({
       name: 'writeSync + fsyncSync of a page ÷ bare writeSync + fdatasyncSync',
       ratios: ratios(cachedUs, bareUs),
+      controls: ratios(cachedAgainUs, cachedUs),
       direction: 'at most',
       bar: 1.15,
       parts: [
@@ -264,6 +282,7 @@ async function streamRow(run: Run, durationMs: number, share: number, name: stri
   const path = run.files.extra('stream.bin', bytes);
   const cached: number[] = [];
   const bare: number[] = [];
+  const bareAgain: number[] = [];
   let fullStops = 0;
   await withCache({ memory: bytes * share, flushers: 1 }, ({ handle }) =>
     withCrew(1, async (crew) => {
@@ -278,6 +297,7 @@ async function streamRow(run: Run, durationMs: number, share: number, name: stri
       while (!isStopped(run.stop) && (cached.length < 2 || nowNs() < endNs)) {
         cached.push(await mibPerSecond(handle));
         bare.push(await mibPerSecond(null));
+        bareAgain.push(await mibPerSecond(null));
       }
     }),
   );
@@ -286,6 +306,7 @@ async function streamRow(run: Run, durationMs: number, share: number, name: stri
   return microRow({
     name: `stream + background writeback, a cache ${name} ÷ bare stream`,
     ratios: ratios(cached, bare),
+    controls: ratios(bareAgain, bare),
     direction: 'at least',
     bar: 0.75,
     parts: [

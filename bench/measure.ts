@@ -1,0 +1,22 @@
+// One scenario, with what is measured around each of them: the machine's own floor, and CPU time.
+import type { Run } from './run';
+import type { Scenario } from './scenario';
+import { floorOf } from './scenarios/floor';
+
+/** For about `durationMs`. What was found is in `run.report`, also when this throws. */
+export async function measureScenario(run: Run, scenario: Scenario, durationMs: number): Promise<void> {
+  const pages = scenario.floorPages;
+  const before = pages === undefined ? null : await floorOf(run, scenario, pages);
+  const startMs = performance.now();
+  const startCpu = process.cpuUsage();
+  try {
+    await scenario.measure(run, durationMs);
+  } finally {
+    const { user, system } = process.cpuUsage(startCpu);
+    const wallMs = performance.now() - startMs;
+    run.report.cpu.push({ scenario: scenario.name, wallMs, userMs: user / 1e3, systemMs: system / 1e3 });
+  }
+  if (pages === undefined || before === null) return;
+  const after = await floorOf(run, scenario, pages);
+  if (after !== null) run.report.floors.push({ scenario: scenario.name, pages, before, after });
+}
