@@ -25,8 +25,8 @@ const PREEMPTIONS = 3;
 const PREEMPTIONS_OF_MORTALS = 1;
 
 /**
- * What is to be complete, most needed first: no death, a death of each thread, for scenarios of two threads preemptions beside it;
- * then the few that take minutes, and a second death, of who recovers.
+ * What is to be complete. First a death of each thread, which takes seconds and meets the most of the kernel; then no death, up to the bound;
+ * for scenarios of two threads preemptions beside a death; then the few that take minutes, and a second death, of who recovers.
  */
 function searches(scenarios: readonly Scenario[]): Job[] {
   const seconds = SEARCH_SECONDS;
@@ -47,12 +47,12 @@ function searches(scenarios: readonly Scenario[]): Job[] {
       if (immortal) continue;
       const job = { scenario: name, actor, seconds };
       second.push({ ...job, undertaker: true, bounds: { preemptions: 0, deaths: 2 } });
-      const alone = all.length > 2;
-      const bounds = { preemptions: alone ? 0 : PREEMPTIONS_OF_MORTALS, deaths: 1 };
-      (alone ? deaths : preempted).push({ ...job, bounds });
+      deaths.push({ ...job, bounds: { preemptions: 0, deaths: 1 } });
+      if (all.length === 2)
+        preempted.push({ ...job, bounds: { preemptions: PREEMPTIONS_OF_MORTALS, deaths: 1 } });
     }
   }
-  return [...whole, ...deaths, ...preempted, ...long, ...second];
+  return [...deaths, ...whole, ...preempted, ...long, ...second];
 }
 
 /** Workers that take jobs until there are none. */

@@ -1,5 +1,6 @@
 // A disk below an operating system's cache, as Linux has it: a write lands in the system's cache; a flush makes stable what had
-// been written before it began; one that fails leaves what was pending marked clean, so that no later flush writes it. All of it
+// been written before it began; one that fails leaves what was pending marked clean, so that no later flush writes it. Not so pages
+// that a cut has taken from the file: that is in the file system's journal, and stays to be done whatever becomes of a flush. All of it
 // is words of the machine's memory: part of its states.
 const EIO = 5;
 
@@ -13,6 +14,10 @@ const FAIL_RESIZES = 5;
 const FLUSHING = 6;
 const FAIL_READS = 7;
 const CONTENTS = 8;
+
+/** What is pending of a page: bytes that were written, and before them that it was cut off. */
+const DATA = 1;
+const HOLE = 2;
 
 const FAILING = { read: FAIL_READS, write: FAIL_WRITES, flush: FAIL_FLUSHES, resize: FAIL_RESIZES };
 
@@ -91,7 +96,7 @@ export class Disk {
         words.push(value);
         this.#store(this.#wordOf(0, index, n / 4), value);
       }
-      this.#store(this.#pendingOf(index), 1);
+      this.#store(this.#pendingOf(index), this.#load(this.#pendingOf(index)) | DATA);
       this.onWrite(index, words);
     }
     if (position + bytes.length > this.#load(LENGTH)) this.#store(LENGTH, position + bytes.length);
@@ -108,7 +113,8 @@ export class Disk {
         this.#store(this.#wordOf(0, index, word), 0);
         changed = true;
       }
-      if (changed) this.#store(this.#pendingOf(index), 1);
+      if (index * pageBytes >= size) this.#store(this.#pendingOf(index), HOLE);
+      else if (changed) this.#store(this.#pendingOf(index), this.#load(this.#pendingOf(index)) | DATA);
     }
     this.#store(LENGTH, size);
     return 0;
@@ -120,11 +126,13 @@ export class Disk {
     this.#store(FLUSHING, owner + 1);
     const covered: { index: number; words: number[] }[] = [];
     for (let index = 0; index < this.#pages; index++) {
-      if (this.#load(this.#pendingOf(index)) === 0) continue;
+      const pending = this.#load(this.#pendingOf(index));
+      if (pending === 0) continue;
       const words: number[] = [];
-      for (let word = 0; word < this.#pageWords; word++) words.push(this.#load(this.#wordOf(0, index, word)));
+      for (let word = 0; word < this.#pageWords; word++)
+        words.push(pending & DATA ? this.#load(this.#wordOf(0, index, word)) : 0);
       covered.push({ index, words });
-      this.#store(this.#pendingOf(index), 0);
+      this.#store(this.#pendingOf(index), pending & HOLE);
     }
     return covered;
   }
@@ -134,6 +142,9 @@ export class Disk {
     if (this.#fails(FAIL_FLUSHES)) return -EIO;
     for (const { index, words } of covered) {
       for (let word = 0; word < words.length; word++) this.#store(this.#wordOf(1, index, word), words[word]!);
+      // Unless it was cut off once more meanwhile.
+      if (words.every((value, word) => value === this.#load(this.#wordOf(0, index, word))))
+        this.#store(this.#pendingOf(index), this.#load(this.#pendingOf(index)) & ~HOLE);
     }
     this.#store(STABLE_LENGTH, this.#load(LENGTH));
     return 0;
