@@ -40,14 +40,31 @@ export function blockMedians(
   return [...latencies].map(([block, values]) => ({ triple: tripleOf(block), value: median(values) }));
 }
 
-/** `no verdict` when two identical arms differed by more than CONTROL_TOLERANCE in the same run. */
+/** A ratio, how far off it may be, and the same ratio between two identical arms. */
+export interface Judged {
+  value: number;
+  uncertainty: number;
+  control: number;
+}
+
+/** Of McGill's notched box plots: the half width of a median's 95% interval is so many interquartile ranges ÷ √n. */
+const NOTCH = 1.57;
+
+export function uncertaintyOf({ q1, q3, count }: Spread): number {
+  return (NOTCH * (q3 - q1)) / Math.sqrt(count);
+}
+
+/**
+ * `no verdict` when two identical arms differed by more than CONTROL_TOLERANCE in the same run, and when the figure is nearer to its bar than
+ * it is exact, by its own spread or by what the identical arms differed: another run might then say the opposite.
+ */
 export function verdictOf(
-  value: number,
+  { value, uncertainty, control }: Judged,
   bar: number,
   direction: 'at most' | 'at least',
-  control: number,
 ): 'ok' | 'short' | 'no verdict' {
-  if (!Number.isFinite(value) || !Number.isFinite(control)) return 'no verdict';
-  if (Math.abs(control - 1) > CONTROL_TOLERANCE) return 'no verdict';
+  const moved = Math.abs(control - 1);
+  if (!Number.isFinite(value) || !(moved <= CONTROL_TOLERANCE)) return 'no verdict';
+  if (Math.abs(value - bar) <= Math.max(uncertainty, value * moved)) return 'no verdict';
   return (direction === 'at most' ? value <= bar : value >= bar) ? 'ok' : 'short';
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { pairedRatio, verdictOf } from '../bench/arms.ts';
+import { pairedRatio, uncertaintyOf, verdictOf } from '../bench/arms.ts';
 import { ARMS, blockAt, drawTimeline, rhythmOf } from '../bench/timeline.ts';
 
 const NS_PER_MS = 1e6;
@@ -43,12 +43,31 @@ describe('ratios of arms', () => {
   });
 
   test.each([
-    [1.04, 1.0, 'ok'],
-    [1.06, 1.0, 'short'],
-    [1.04, 1.06, 'no verdict'],
-    [1.04, 0.94, 'no verdict'],
-    [Number.NaN, 1.0, 'no verdict'],
-  ])('%d beside an A/A of %d: %s', (value, control, verdict) => {
-    expect(verdictOf(value, 1.05, 'at most', control)).toBe(verdict);
+    [1.04, 0, 1.0, 'ok'],
+    [1.06, 0, 1.0, 'short'],
+    [1.04, 0, 1.06, 'no verdict'],
+    [1.04, 0, 0.94, 'no verdict'],
+    [1.04, 0.02, 1.0, 'no verdict'],
+    [1.06, 0.02, 1.0, 'no verdict'],
+    [1.04, 0, 1.02, 'no verdict'],
+    [1.01, 0.02, 1.01, 'ok'],
+    [1.2, 0.02, 1.01, 'short'],
+    [Number.NaN, 0, 1.0, 'no verdict'],
+    [1.0, 0, Number.NaN, 'no verdict'],
+  ])('%d, give or take %d, beside an A/A of %d: %s', (value, uncertainty, control, verdict) => {
+    expect(verdictOf({ value, uncertainty, control }, 1.05, 'at most')).toBe(verdict);
+  });
+
+  test('that are to be at least so much', () => {
+    const exact = { uncertainty: 0, control: 1 };
+    expect(verdictOf({ value: 4.1, ...exact }, 4, 'at least')).toBe('ok');
+    expect(verdictOf({ value: 3.9, ...exact }, 4, 'at least')).toBe('short');
+  });
+
+  test('are the more exact the more there are, and the less they differ', () => {
+    const spread = { median: 1, q1: 0.9, q3: 1.1, count: 25 };
+    expect(uncertaintyOf(spread)).toBeCloseTo((1.57 * 0.2) / 5, 12);
+    expect(uncertaintyOf({ ...spread, count: 100 })).toBeCloseTo((1.57 * 0.2) / 10, 12);
+    expect(uncertaintyOf({ ...spread, q1: 1, q3: 1 })).toBe(0);
   });
 });

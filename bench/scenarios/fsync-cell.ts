@@ -1,6 +1,6 @@
 // From what the roles of a cell bring back to the figures that the report holds.
 import type { RecordableHistogram } from 'node:perf_hooks';
-import { blockMedians, pairedRatio, type Ratio, ratioValue, verdictOf } from '../arms';
+import { blockMedians, pairedRatio, type Ratio, ratioValue, uncertaintyOf, verdictOf } from '../arms';
 import { latencyOf } from '../histogram';
 import type { CellPlan } from '../plan';
 import type { ArmFigures, FsyncCell, RatioFigures } from '../schema';
@@ -114,7 +114,19 @@ function ratioFigures(
     paired: paired && { median: paired.median, q1: paired.q1, q3: paired.q3, pairs: paired.count },
     pooled: finiteOrNull(ratio.pooled),
     control: { paired: control?.median ?? null, pooled: finiteOrNull(same.pooled) },
-    verdict: bar === null ? 'none' : verdictOf(ratioValue(ratio), bar, 'at most', ratioValue(same)),
+    verdict:
+      bar === null
+        ? 'none'
+        : verdictOf(
+            {
+              value: ratioValue(ratio),
+              // Percentiles of all blocks together have no spread: there the identical arms alone say how exact they are.
+              uncertainty: paired === null ? 0 : uncertaintyOf(paired),
+              control: ratioValue(same),
+            },
+            bar,
+            'at most',
+          ),
     bar,
   };
 }

@@ -1,6 +1,6 @@
 // Rows of the table of bars.
 
-import { verdictOf } from '../arms';
+import { uncertaintyOf, verdictOf } from '../arms';
 import type { ArmFigures, FsyncCell, MicroRow } from '../schema';
 import { median, spreadOf } from '../statistics';
 
@@ -13,7 +13,7 @@ interface Measured {
   direction: MicroRow['direction'];
   bar: number;
   parts: MicroRow['parts'];
-  note?: string;
+  note?: string | null;
 }
 
 /** Figures of `over` ÷ figures of `under` at the same index: neighbours in time. */
@@ -23,7 +23,8 @@ export function ratios(over: number[], under: number[]): number[] {
 
 export function microRow({ name, ratios, controls, direction, bar, parts, note }: Measured): MicroRow {
   if (ratios.length === 0) return unmeasured(name, direction, bar, 'too little time for one round');
-  const { median: value, q1, q3 } = spreadOf(ratios);
+  const spread = spreadOf(ratios);
+  const { median: value, q1, q3 } = spread;
   const control = controls.length === 0 ? null : median(controls);
   return {
     name,
@@ -33,7 +34,11 @@ export function microRow({ name, ratios, controls, direction, bar, parts, note }
     bar,
     direction,
     control,
-    verdict: verdictOf(value, bar, direction, control ?? Number.NaN),
+    verdict: verdictOf(
+      { value, uncertainty: uncertaintyOf(spread), control: control ?? Number.NaN },
+      bar,
+      direction,
+    ),
     parts,
     note: note ?? null,
   };
@@ -73,9 +78,9 @@ function worstHold(cells: FsyncCell[], figure: 'p50' | 'p99'): MicroRow {
   const { paired, control, verdict, bar } = worst.ratios[figure];
   const us = (arm: ArmFigures) => arm.latency[`${figure}Us`] ?? 0;
   const same = control.paired ?? control.pooled;
-  const judgedNote = `${judged.length} of ${cells.length} holds have a verdict`;
+  const judgedNote = `at ${worst.holdMs} ms; ${judged.length} of ${cells.length} holds have a verdict`;
   return {
-    name: `fsync ${figure}, pages pinned ÷ none: ${worst.pinnedDirty}, worst hold (${worst.holdMs} ms)`,
+    name: `fsync ${figure}, pages pinned ÷ none: ${worst.pinnedDirty}, worst hold`,
     value: ratioOf(worst),
     q1: paired?.q1 ?? null,
     q3: paired?.q3 ?? null,

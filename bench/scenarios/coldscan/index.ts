@@ -2,7 +2,7 @@
 // leave of the pages that another thread uses.
 import fs from 'node:fs';
 import path from 'node:path';
-import { CONTROL_TOLERANCE } from '../../arms';
+import { uncertaintyOf, verdictOf } from '../../arms';
 import { isStopped, NS_PER_MS, nowNs } from '../../clock';
 import type { Crew } from '../../crew';
 import { SCAN_ARMS, SCAN_PAGE, type ScanArm, type ScanResult, wordOf } from '../../roles/coldscan/task';
@@ -128,7 +128,7 @@ function rowOf(
     return found.includes(null) ? null : Math.max(...(found as number[]));
   };
   const bar = BARRED.includes(arm) ? BAR : null;
-  const steady = Math.abs(control - 1) <= CONTROL_TOLERANCE;
+  const uncertainty = uncertaintyOf({ median: ratio, q1, q3, count: passes.length });
   return {
     arm,
     passes: passes.length,
@@ -143,7 +143,7 @@ function rowOf(
     readahead: Math.round(sum('readahead') / passes.length),
     misses: Math.round(sum('misses') / passes.length),
     bar,
-    verdict: bar === null ? 'none' : ratio >= bar ? 'ok' : steady ? 'short' : 'no verdict',
+    verdict: bar === null ? 'none' : verdictOf({ value: ratio, uncertainty, control }, bar, 'at least'),
   };
 }
 
