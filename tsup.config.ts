@@ -1,4 +1,5 @@
 import { defineConfig } from 'tsup';
+import { collectLicenses } from './scripts/collect-licenses';
 import { inlineServices } from './scripts/inline-services';
 
 export default defineConfig([
@@ -21,7 +22,13 @@ export default defineConfig([
   {
     name: 'bench',
     tsconfig: 'tsconfig.build.json',
-    entry: { main: 'bench/main.ts', roles: 'bench/roles.ts', document: 'bench/document.ts' },
+    // piscina starts its threads from a file of its own, `worker.js` beside the code that it is bundled into.
+    entry: {
+      main: 'bench/main.ts',
+      roles: 'bench/roles.ts',
+      document: 'bench/document.ts',
+      worker: 'node_modules/piscina/dist/worker.js',
+    },
     outDir: 'bench/dist',
     format: ['esm'],
     target: 'node20',
@@ -29,9 +36,15 @@ export default defineConfig([
     splitting: true,
     sourcemap: true,
     clean: true,
-    // Bare imports stay. `pinfold` and `#harness` are the built package, found through `exports` and `imports` of package.json at run time.
-    // (tsconfig.build.json: no `paths`, or they would be bundled from source.)
-    skipNodeModulesBundle: true,
+    // Everything is bundled, so that the program runs where nothing but the package is installed. `pinfold` and `#harness` are the built
+    // package, found through `exports` and `imports` of package.json at run time. (tsconfig.build.json: no `paths`, or they would be
+    // bundled from source.) `@napi-rs/nice` is native and optional: piscina does without.
+    external: ['pinfold', '#harness', '@napi-rs/nice'],
+    shims: true, // `__dirname`, for CommonJS modules
+    banner: {
+      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
+    },
+    esbuildPlugins: [collectLicenses('bench/dist/LICENSES.txt')],
   },
   {
     // Its threads need files of their own to start from; Node 20 runs no TypeScript.

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { keepOrRedirtyDocument } from './document/keep-or-redirty';
 import { withFigures } from './document/markdown';
-import { type BenchReport, validateReport } from './schema';
+import { readReport } from './report-file';
 
 const NAME = 'keep-or-redirty';
 
@@ -11,11 +11,7 @@ function main([reportPath, docs = 'docs', ...others]: string[]): void {
   if (reportPath === undefined || others.length > 0) {
     throw new Error('usage: npm run figures -- REPORT.json [DOCS]');
   }
-  const report: unknown = JSON.parse(fs.readFileSync(reportPath, 'utf8'));
-  const problems = validateReport(report);
-  if (problems.length > 0)
-    throw new Error(`${reportPath} is no report of this bench: ${problems.slice(0, 3).join('; ')}`);
-  const { markdown, charts } = keepOrRedirtyDocument(report as BenchReport, NAME);
+  const { markdown, charts } = keepOrRedirtyDocument(readReport(reportPath), NAME);
   const document = path.join(docs, `${NAME}.md`);
   fs.writeFileSync(document, withFigures(fs.readFileSync(document, 'utf8'), markdown));
   const folder = path.join(docs, NAME);

@@ -1,6 +1,7 @@
 // The real files a run works on, and their removal however the run ends.
 import fs from 'node:fs';
 import path from 'node:path';
+import { Refused } from './refused';
 
 export const PAGE_BYTES = 4096;
 /** The data file: the pages that fsync writes (the first ones) and the 1,024 hot pages of the micro-benchmarks. */
@@ -11,8 +12,8 @@ export const SOURCE_PAGES = 256;
 const ELSEWHERE_PAGES = 64;
 const FILL_BYTES = 1 << 20;
 
-/** The path asked for can't be used; the process then ends with code 2. */
-export class FileRefused extends Error {}
+/** The path asked for can't be used. */
+class FileRefused extends Refused {}
 
 export interface FilePaths {
   data: string;

@@ -1,13 +1,14 @@
-// The command line: what may be asked, and the refusal of what may not.
-import fs from 'node:fs';
+// The options of a run: what may be asked, and the refusal of what may not.
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { Refused } from './refused';
 import type { Scenario } from './scenario';
 import { SCENARIOS } from './scenarios';
 import { FOOTPRINT_MIN } from './scenarios/replacement';
 import { BadTrace, readTrace } from './scenarios/replacement/csv';
 import type { Trace } from './scenarios/replacement/trace';
-import { type HoldShape, type PinSource, REPORT_SCHEMA, type RunSize } from './schema';
+import type { HoldShape, PinSource, RunSize } from './schema';
 
 const DEFAULT_HOLDS_MS = [0, 1, 10, 100];
 const DEFAULT_REPORT = 'bench-report.json';
@@ -40,42 +41,82 @@ export interface BenchOptions {
   /** The only trace of the replacement scenario. */
   trace: Trace | undefined;
   force: boolean;
+  /** Where the report goes, as JSON and as HTML. */
   report: string;
+  html: string;
 }
 
-export type Command = { kind: 'run'; options: BenchOptions } | { kind: 'help' } | { kind: 'list' };
+/** The message names the option and what it accepts. */
+class BadOption extends Refused {}
 
-/** The message names the option and what it accepts; the process then ends with code 2. */
-export class BadOption extends Error {}
+/** As they are on the command line. */
+export interface RunValues {
+  scenario: string[];
+  seconds?: string;
+  quick: boolean;
+  full: boolean;
+  hold: string[];
+  file?: string;
+  json?: string;
+  html?: string;
+  force: boolean;
+  seed?: string;
+  trace?: string;
+}
 
-export const HELP = `pinfold's benchmark: does fsync wait for pins, and does it lie?
+const repeated = (value: string, earlier: string[]): string[] => [...earlier, value];
 
-Usage: npm run bench -- [options]        (once built: node bench/dist/main.js [options])
-
-  --scenario NAME   run only this one; repeat it or separate by commas (--list shows all, also those that a default run leaves out)
-  --seconds N       planned time of the whole run, ${SECONDS_MIN} to ${SECONDS_MAX} (default ${DEFAULT_SECONDS}); more time, more samples
-  --quick           --seconds ${QUICK_SECONDS} and a smaller writeback row: a look, not a measurement
-  --full            1 GiB a pass in the writeback rows instead of 128 MiB (takes half a minute more)
-  --hold MS         how long pages stay pinned, 0 to ${HOLD_MS_MAX}; repeat it or separate by commas (default ${DEFAULT_HOLDS_MS.join(',')})
-  --file PATH       the data file (default: a temporary one in the current directory); its file system is what is measured
-  --force           let --file and --json overwrite what exists; such a data file then stays, with the bench's bytes in it
-  --json PATH       where the report goes (default ${DEFAULT_REPORT}); bench/schema.ts describes it
-  --seed N          another set of generated traces, 0 to ${SEED_MAX} (default ${DEFAULT_SEED})
-  --trace FILE      the replacement scenario plays this trace instead: a line an access, "page" or "time,page", further columns unread;
-                    whole numbers; a header may name the column (page, block, lba, key, id)
-  --list            name the scenarios
-  --help            this text
-
-Exit code: 0 when every promise held, 1 when an fsync lied or half an update was seen (or a check could not have seen it),
-2 for a bad option, 130 when interrupted. A bar that a row falls short of is shown and does not change the exit code.
-`;
+/** What `run` takes; `parseRun` judges the values. */
+export function declareRunOptions(run: Command): void {
+  run
+    .option(
+      '--scenario <name>',
+      'run only this one; repeat it or separate by commas ("pinfold-bench list" shows all, also those that a default run leaves out)',
+      repeated,
+      [],
+    )
+    .option(
+      '--seconds <n>',
+      `planned time of the whole run, ${SECONDS_MIN} to ${SECONDS_MAX} (default ${DEFAULT_SECONDS}); more time, more samples`,
+    )
+    .option(
+      '--quick',
+      `--seconds ${QUICK_SECONDS} and a smaller writeback row: a look, not a measurement`,
+      false,
+    )
+    .option(
+      '--full',
+      '1 GiB a pass in the writeback rows instead of 128 MiB (takes half a minute more)',
+      false,
+    )
+    .option(
+      '--hold <ms>',
+      `how long pages stay pinned, 0 to ${HOLD_MS_MAX}; repeat it or separate by commas (default ${DEFAULT_HOLDS_MS.join(',')})`,
+      repeated,
+      [],
+    )
+    .option(
+      '--file <path>',
+      'the data file (default: a temporary one in the current directory); its file system is what is measured',
+    )
+    .option(
+      '--force',
+      "let --file, --json and --html overwrite what exists; such a data file then stays, with the bench's bytes in it",
+      false,
+    )
+    .option('--json <path>', `where the report goes, for programs (default ${DEFAULT_REPORT})`)
+    .option('--html <path>', 'where it goes for people (default: beside the JSON, under its name with .html)')
+    .option('--seed <n>', `another set of generated traces, 0 to ${SEED_MAX} (default ${DEFAULT_SEED})`)
+    .option(
+      '--trace <file>',
+      'the replacement scenario plays this trace instead: a line an access, "page" or "time,page", further columns unread; whole numbers; a header may name the column (page, block, lba, key, id)',
+    );
+}
 
 /** @throws BadOption */
-export function parseCommand(args: string[]): Command {
-  const values = parseStrictly(args);
-  if (values.help) return { kind: 'help' };
-  if (values.list) return { kind: 'list' };
+export function parseRun(values: RunValues): BenchOptions {
   if (values.quick && values.full) throw new BadOption('--quick and --full exclude each other');
+  const report = values.json ?? DEFAULT_REPORT;
   const options: BenchOptions = {
     scenarios: scenarios(values.trace === undefined ? values.scenario : withTrace(values.scenario)),
     size: values.quick ? 'quick' : values.full ? 'full' : values.seconds === undefined ? 'default' : 'asked',
@@ -89,36 +130,29 @@ export function parseCommand(args: string[]): Command {
     seed: seed(values.seed),
     trace: trace(values.trace),
     force: values.force,
-    report: values.json ?? DEFAULT_REPORT,
+    report,
+    html: values.html ?? besideReport(report),
   };
   if (options.file === '') throw new BadOption('--file: the path is empty');
-  refuseForeignReport(options.report, options.force);
-  return { kind: 'run', options };
+  refuseSharedPaths(options);
+  return options;
 }
 
-function parseStrictly(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: false,
-      options: {
-        scenario: { type: 'string', multiple: true, default: [] },
-        seconds: { type: 'string' },
-        hold: { type: 'string', multiple: true, default: [] },
-        file: { type: 'string' },
-        json: { type: 'string' },
-        seed: { type: 'string' },
-        trace: { type: 'string' },
-        force: { type: 'boolean', default: false },
-        quick: { type: 'boolean', default: false },
-        full: { type: 'boolean', default: false },
-        list: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }).values;
-  } catch (error) {
-    // "Unknown option '--x'. To specify a positional argument …": the second sentence does not apply here.
-    throw new BadOption((error as Error).message.split('. To specify')[0]);
+/** `out/a.json` has `out/a.html`. */
+function besideReport(report: string): string {
+  const { dir, name } = path.parse(report);
+  return path.join(dir, `${name}.html`);
+}
+
+/** Two of the run's files at one path: the later would replace the earlier. */
+function refuseSharedPaths({ file, report, html }: BenchOptions): void {
+  const named = { '--file': file, '--json': report, '--html': html };
+  const byPath = new Map<string, string>();
+  for (const [option, at] of Object.entries(named)) {
+    if (at === undefined) continue;
+    const other = byPath.get(path.resolve(at));
+    if (other !== undefined) throw new BadOption(`${other} and ${option} are the same file, ${at}`);
+    byPath.set(path.resolve(at), option);
   }
 }
 
@@ -177,13 +211,13 @@ function seed(value: string | undefined): number {
   return asked;
 }
 
-function trace(path: string | undefined): Trace | undefined {
-  if (path === undefined) return undefined;
+function trace(file: string | undefined): Trace | undefined {
+  if (file === undefined) return undefined;
   try {
-    const read = readTrace(path);
+    const read = readTrace(file);
     if (read.footprint < FOOTPRINT_MIN) {
       throw new BadTrace(
-        `${path} has ${read.footprint} pages, too few to tell policies apart: at least ${FOOTPRINT_MIN}`,
+        `${file} has ${read.footprint} pages, too few to tell policies apart: at least ${FOOTPRINT_MIN}`,
       );
     }
     return read;
@@ -191,17 +225,4 @@ function trace(path: string | undefined): Trace | undefined {
     if (error instanceof BadTrace) throw new BadOption(`--trace: ${error.message}`);
     throw error;
   }
-}
-
-/** An earlier report is replaced; anything else that exists is somebody's file. */
-function refuseForeignReport(path: string, force: boolean): void {
-  if (path === '') throw new BadOption('--json: the path is empty');
-  if (force || !fs.existsSync(path)) return;
-  try {
-    const earlier: { schema?: unknown } | null = JSON.parse(fs.readFileSync(path, 'utf8'));
-    if (earlier?.schema === REPORT_SCHEMA) return;
-  } catch {
-    // Not JSON, or not readable: refused below.
-  }
-  throw new BadOption(`--json: ${path} exists and is no report of this bench; --force overwrites it`);
 }

@@ -366,7 +366,7 @@ const MICRO_ROW = fields({
   note: nullable('string'),
 });
 
-const REPORT = fields({
+export const REPORT = fields({
   schema: oneOf(REPORT_SCHEMA),
   version: oneOf(REPORT_VERSION),
   startedAt: 'string',

@@ -1,80 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SCAN_ARMS } from '../bench/roles/coldscan/task.ts';
 import { MODES } from '../bench/scenarios/keep-or-redirty/shape.ts';
-import {
-  type BenchReport,
-  type FsyncPolicy,
-  MIXED_ROLES,
-  type MixedArm,
-  type MixedCell,
-  validateReport,
-} from '../bench/schema.ts';
+import { type FsyncPolicy, MIXED_ROLES, type MixedArm, type MixedCell } from '../bench/schema.ts';
+import { REPORTS, reportIn, runBench, startBench } from './support/bench.ts';
 import { testDirectory } from './support/directory.ts';
 import { until } from './support/until.ts';
 
-const BENCH = fileURLToPath(new URL('../bench/dist/main.js', import.meta.url));
-/** A role that hangs must not hang the test, ms. */
-const LIMIT_MS = 20_000;
-
-interface Bench {
-  child: ChildProcess;
-  stdout: string;
-  stderr: string;
-  /** Exit code; null when a signal ended it. */
-  ended: Promise<number | null>;
-}
-
-const running: ChildProcess[] = [];
-
-afterEach(() => {
-  for (const child of running.splice(0)) child.kill('SIGKILL');
-});
-
-/** Starts the bench in `directory`, where it puts its files. */
-function startBench(directory: string, ...args: string[]): Bench {
-  const child = spawn(process.execPath, [BENCH, ...args], {
-    cwd: directory,
-    env: { ...process.env, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: LIMIT_MS,
-    killSignal: 'SIGKILL',
-  });
-  running.push(child);
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', resolve);
-  });
-  const bench: Bench = { child, stdout: '', stderr: '', ended };
-  child.stdout.on('data', (chunk) => {
-    bench.stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    bench.stderr += chunk;
-  });
-  return bench;
-}
-
-/** Runs it to its end. */
-async function runBench(directory: string, ...args: string[]): Promise<Bench & { status: number | null }> {
-  const bench = startBench(directory, ...args);
-  const status = await bench.ended;
-  return { ...bench, stdout: bench.stdout, stderr: bench.stderr, status };
-}
-
-function reportIn(directory: string, name = 'bench-report.json'): BenchReport {
-  const report: unknown = JSON.parse(fs.readFileSync(join(directory, name), 'utf8'));
-  expect(validateReport(report)).toEqual([]);
-  return report as BenchReport;
-}
-
 describe('what it tells of itself', () => {
-  test('--help names every option and the exit codes, and runs nothing', async () => {
+  test('run --help names every option and the exit codes, and runs nothing', async () => {
     const directory = testDirectory();
-    const { status, stdout } = await runBench(directory, '--help');
+    const { status, stdout } = await runBench(directory, 'run', '--help');
     expect(status).toBe(0);
     for (const option of [
       'scenario',
@@ -85,7 +22,7 @@ describe('what it tells of itself', () => {
       'file',
       'force',
       'json',
-      'list',
+      'html',
       'seed',
       'trace',
     ]) {
@@ -95,12 +32,16 @@ describe('what it tells of itself', () => {
     expect(fs.readdirSync(directory)).toEqual([]);
   });
 
-  test('--list names the scenarios', async () => {
-    const { status, stdout } = await runBench(testDirectory(), '--list');
+  test('list names the scenarios', async () => {
+    const { status, stdout } = await runBench(testDirectory(), 'list');
     expect(status).toBe(0);
-    const names = stdout.split('\n').map((line) => line.split(' ')[0]);
+    const names = stdout
+      .split('\n\n')[0]
+      .split('\n')
+      .map((line) => line.split(' ')[0]);
     const expected = 'fsync deadlock mixed micro memory keep-or-redirty stable pressure coldscan replacement';
-    expect(names).toEqual([...expected.split(' '), '']);
+    expect(names).toEqual(expected.split(' '));
+    expect(stdout).toContain('without --scenario has fsync, deadlock, mixed, micro;');
   });
 });
 
@@ -132,6 +73,7 @@ describe('files that exist', () => {
   test.each([
     ['the data file', '--file'],
     ['a --json file that is no report', '--json'],
+    ['a --html file that is no report', '--html'],
   ])('%s is refused and stays as it is', async (_, option) => {
     const directory = testDirectory();
     const file = join(directory, 'mine');
@@ -159,7 +101,7 @@ describe('files that exist', () => {
     );
     expect(status).toBe(0);
     expect(fs.readFileSync(file, 'latin1').startsWith('precious')).toBe(false);
-    expect(fs.readdirSync(directory).sort()).toEqual(['bench-report.json', 'mine']);
+    expect(fs.readdirSync(directory).sort()).toEqual([...REPORTS, 'mine']);
   });
 });
 
@@ -171,7 +113,7 @@ describe('a run', () => {
     expect(status, stdout + stderr).toBe(0);
     expect(stderr).toContain('fsync · bounce, keep · hold 5 ms');
     expect(stdout).toContain('Every promise that was tested held.');
-    expect(fs.readdirSync(directory)).toEqual(['out.json']); // its files are gone
+    expect(fs.readdirSync(directory)).toEqual(['out.html', 'out.json']); // its files are gone
 
     const report = reportIn(directory, 'out.json');
     expect(report.failures).toEqual([]);
@@ -209,7 +151,7 @@ describe('a run', () => {
     const { status, stdout, stderr } = await runBench(directory, '--scenario', 'mixed', '--seconds', '1');
     expect(status, stdout + stderr).toBe(0);
     expect(stdout).toContain('half updates');
-    expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+    expect(fs.readdirSync(directory)).toEqual(REPORTS);
 
     const { mixed, failures } = reportIn(directory);
     expect(failures).toEqual([]);
@@ -259,7 +201,7 @@ describe('a run', () => {
     const args = ['--scenario', 'keep-or-redirty', '--seconds', '7'];
     const { status, stdout, stderr } = await runBench(directory, ...args);
     expect(status, stdout + stderr).toBe(0);
-    expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+    expect(fs.readdirSync(directory)).toEqual(REPORTS);
     const { keepOrRedirty } = reportIn(directory);
     for (const { modes } of keepOrRedirty) {
       for (const mode of MODES) {
@@ -282,7 +224,7 @@ describe('a run', () => {
     const directory = testDirectory();
     const { status, stdout, stderr } = await runBench(directory, '--scenario', 'stable', '--seconds', '3');
     expect(status, stdout + stderr).toBe(0);
-    expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+    expect(fs.readdirSync(directory)).toEqual(REPORTS);
     const { cells = [], checksum = [] } = reportIn(directory).stable ?? {};
     expect(cells.map(({ arm }) => arm)).toEqual(['bounce', 'direct', 'bounce', 'direct']);
     for (const { arm, truth, bounced, readBytes, storedBytes } of cells) {
@@ -300,7 +242,7 @@ describe('a run', () => {
     const args = ['--scenario', 'coldscan', '--quick', '--seconds', '1'];
     const { status, stdout, stderr } = await runBench(directory, ...args);
     expect(status, stdout + stderr).toBe(0);
-    expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+    expect(fs.readdirSync(directory)).toEqual(REPORTS);
     const { arms = [], hot = [] } = reportIn(directory).coldScan ?? {};
     expect(arms.map(({ arm }) => arm)).toEqual(SCAN_ARMS);
     for (const { arm, passes, pages, wrong, readahead, mibPerSecond } of arms) {
@@ -328,7 +270,7 @@ describe('a run', () => {
       bench.child.kill(signal);
       expect(await bench.ended).toBe(130);
       expect(bench.stdout).toContain('Interrupted');
-      expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+      expect(fs.readdirSync(directory)).toEqual(REPORTS);
       const { interrupted, fsync, failures } = reportIn(directory);
       expect(interrupted).toBe(true);
       expect(fsync[0]).toMatchObject({ policy: 'bare' });

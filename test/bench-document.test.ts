@@ -8,63 +8,22 @@ import { describe, expect, test } from 'vitest';
 import { keepOrRedirtyDocument } from '../bench/document/keep-or-redirty.ts';
 import { markdownTable, withFigures } from '../bench/document/markdown.ts';
 import { type Charts, lineCharts } from '../bench/document/svg.ts';
-import {
-  type BenchReport,
-  noResults,
-  REPORT_SCHEMA,
-  REPORT_VERSION,
-  validateReport,
-} from '../bench/schema.ts';
+import { noResults, validateReport } from '../bench/schema.ts';
+import { benchReport } from './support/bench-report.ts';
 import { testDirectory } from './support/directory.ts';
 import { keepOrRedirtyCell } from './support/keep-or-redirty.ts';
 
 const BUILT = fileURLToPath(new URL('../bench/dist/document.js', import.meta.url));
 const MARKS = ['<!-- figures: made by npm run figures -->', '<!-- end of figures -->'];
 
-const report: BenchReport = {
-  schema: REPORT_SCHEMA,
-  version: REPORT_VERSION,
-  startedAt: '2026-01-02T03:04:05.000Z',
-  durationMs: 299_600,
-  interrupted: false,
-  command: {
-    scenarios: ['keep-or-redirty'],
-    size: 'asked',
-    seconds: 300,
-    holdsMs: [],
-    holdShapes: ['fixed'],
-    pinSources: ['file'],
-    threads: 2,
-    streamBytes: 0,
-    file: null,
-    seed: 1,
-    trace: null,
-  },
-  machine: {
-    cpu: 'A CPU',
-    cores: 2,
-    memoryBytes: 8 * 2 ** 30,
-    platform: 'linux',
-    arch: 'x64',
-    kernel: '6.1',
-    node: '20.19.0',
-    v8: '11.3',
-    fileSystem: 'ext4',
-    device: '/dev/sda',
-    durable: true,
-    loadAverage: 0.25,
-  },
-  floors: [],
-  cpu: [],
-  calibration: null,
-  failures: [],
-  ...noResults(),
+const report = benchReport({
+  command: { ...benchReport().command, scenarios: ['keep-or-redirty'] },
   keepOrRedirty: [
     keepOrRedirtyCell(0, 0, {}),
     keepOrRedirtyCell(0.6, 10, { keep: { written: 2_000 } }),
     keepOrRedirtyCell(0.6, 100, { keep: { written: 3_000 }, redirty: { written: 1_500 } }),
   ],
-};
+});
 
 describe('a chart', () => {
   const chart = (values: (number | null)[], scale: Charts['y']['scale'] = 'linear') =>

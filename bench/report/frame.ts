@@ -33,11 +33,10 @@ export function opening({ machine }: BenchReport, dataFile: string): string {
   return lines.join('\n');
 }
 
-export function closing({ interrupted, failures, durationMs }: BenchReport, reportPath: string): string {
+export function closing({ interrupted, failures }: BenchReport): string {
   const lines = failures.map((failure) => coloured(bad(`FAILED: ${failure}`)));
   if (interrupted)
     lines.push(coloured(doubtful('Interrupted: the figures are of what had been measured until then.')));
   else if (failures.length === 0) lines.push(coloured(good('Every promise that was tested held.')));
-  lines.push(`${(durationMs / 1e3).toFixed(1)} s · report: ${reportPath}`);
   return `\n${lines.join('\n')}`;
 }

@@ -1,0 +1,42 @@
+// Figures as github-action-benchmark reads them: its tools `customSmallerIsBetter` and `customBiggerIsBetter`, a file each.
+import type { Figure } from './figure';
+import { digits } from './format';
+
+export interface ActionEntry {
+  name: string;
+  unit: string;
+  value: number;
+  /** Quartiles, if the figure has any. */
+  range?: string;
+  /** Bar, verdict and A/A control, a line each. */
+  extra?: string;
+}
+
+/**
+ * Figures that are better the smaller, or the larger, they are. Those without a verdict though they have a bar are left out: two
+ * identical arms differed in that run, and an alert would be about the machine.
+ */
+export function actionEntries(figures: readonly Figure[], better: Figure['better']): ActionEntry[] {
+  return figures.flatMap((figure) => {
+    const { name, unit, value, spread } = figure;
+    if (value === null || figure.better !== better || figure.verdict === 'no verdict') return [];
+    const extra = extraOf(figure);
+    return [
+      {
+        name,
+        unit,
+        value,
+        ...(spread === null ? {} : { range: `${digits(spread.q1)} to ${digits(spread.q3)}` }),
+        ...(extra === '' ? {} : { extra }),
+      },
+    ];
+  });
+}
+
+function extraOf({ bar, better, verdict, control }: Figure): string {
+  return [
+    ...(bar === null ? [] : [`bar: at ${better === 'smaller' ? 'most' : 'least'} ${digits(bar)}`]),
+    ...(verdict === 'none' ? [] : [`verdict: ${verdict}`]),
+    ...(control === null ? [] : [`A/A: ${digits(control)}`]),
+  ].join('\n');
+}
