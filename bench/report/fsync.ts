@@ -27,7 +27,7 @@ function introduction(cells: FsyncCell[], { pagesPerFsync, bareP50Us, bareP99Us 
   ];
 }
 
-function policyName({ policy, pinnedDirty }: FsyncCell): string {
+export function policyName({ policy, pinnedDirty }: FsyncCell): string {
   switch (policy) {
     case 'bounce':
       return `bounce, ${pinnedDirty}`;

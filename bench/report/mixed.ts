@@ -3,7 +3,7 @@ import { type BenchReport, MIXED_ROLES, type MixedCell, type MixedRole } from '.
 import { type Block, bad, doubtful, good, heading, reading, table } from './blocks';
 import { count, digits, rate } from './format';
 
-const ROLE_NAME: Record<MixedRole, string> = {
+export const ROLE_NAME: Record<MixedRole, string> = {
   update: 'update, write',
   view: 'view, read',
   dma: 'pin + DMA',

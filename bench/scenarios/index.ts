@@ -1,5 +1,15 @@
 // The scenarios, in the order in which they run.
 
+import { coldScanCharts } from '../report/charts/coldscan';
+import { deadlockCharts } from '../report/charts/deadlock';
+import { fsyncCharts } from '../report/charts/fsync';
+import { keepOrRedirtyCharts } from '../report/charts/keep-or-redirty';
+import { memoryCharts } from '../report/charts/memory';
+import { microCharts } from '../report/charts/micro';
+import { mixedCharts } from '../report/charts/mixed';
+import { pressureCharts } from '../report/charts/pressure';
+import { replacementCharts } from '../report/charts/replacement';
+import { stableCharts } from '../report/charts/stable';
 import { coldScanTables } from '../report/coldscan';
 import { deadlockTable } from '../report/deadlock';
 import {
@@ -46,7 +56,7 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: fsyncUnderPins,
     blocks: fsyncTables,
     figures: fsyncFigures,
-    charts: () => [],
+    charts: fsyncCharts,
     failures: ({ fsync, interrupted }) => fsyncFailures(fsync, interrupted),
   },
   {
@@ -58,7 +68,7 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: deadlock,
     blocks: deadlockTable,
     figures: deadlockFigures,
-    charts: () => [],
+    charts: deadlockCharts,
     failures: (report) => deadlockFailures(report.deadlock),
   },
   {
@@ -69,7 +79,7 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: mixed,
     blocks: mixedTables,
     figures: mixedFigures,
-    charts: () => [],
+    charts: mixedCharts,
     failures: (report) => mixedFailures(report.mixed, report.interrupted),
   },
   {
@@ -79,7 +89,7 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: micro,
     blocks: microTable,
     figures: microFigures,
-    charts: () => [],
+    charts: microCharts,
     failures: () => [],
   },
   {
@@ -89,7 +99,7 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: memory,
     blocks: memoryTables,
     figures: memoryFigures,
-    charts: () => [],
+    charts: memoryCharts,
     failures: memoryFailures,
   },
   {
@@ -100,7 +110,7 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: keepOrRedirty,
     blocks: keepOrRedirtyTables,
     figures: keepOrRedirtyFigures,
-    charts: () => [],
+    charts: keepOrRedirtyCharts,
     failures: (report) => keepOrRedirtyFailures(report.keepOrRedirty, report.interrupted),
   },
   {
@@ -110,7 +120,7 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: stable,
     blocks: stableTables,
     figures: stableFigures,
-    charts: () => [],
+    charts: stableCharts,
     failures: (report) => stableFailures(report.stable, report.interrupted),
   },
   {
@@ -120,7 +130,7 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: pressure,
     blocks: pressureTable,
     figures: pressureFigures,
-    charts: () => [],
+    charts: pressureCharts,
     failures: pressureFailures,
   },
   {
@@ -130,7 +140,7 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: coldScan,
     blocks: coldScanTables,
     figures: coldScanFigures,
-    charts: () => [],
+    charts: coldScanCharts,
     failures: (report) => coldScanFailures(report.coldScan, report.interrupted),
   },
   {
@@ -140,7 +150,7 @@ export const SCENARIOS: readonly Scenario[] = [
     measure: replacement,
     blocks: replacementTables,
     figures: replacementFigures,
-    charts: () => [],
+    charts: replacementCharts,
     failures: replacementFailures,
   },
 ];
