@@ -1,5 +1,6 @@
 import { defineConfig } from 'tsup';
 import { collectLicenses } from './scripts/collect-licenses';
+import { inlinePage } from './scripts/inline-page';
 import { inlineServices } from './scripts/inline-services';
 
 export default defineConfig([
@@ -28,6 +29,7 @@ export default defineConfig([
       roles: 'bench/roles.ts',
       document: 'bench/document.ts',
       worker: 'node_modules/piscina/dist/worker.js',
+      picture: 'scripts/picture.ts',
     },
     outDir: 'bench/dist',
     format: ['esm'],
@@ -38,13 +40,14 @@ export default defineConfig([
     clean: true,
     // Everything is bundled, so that the program runs where nothing but the package is installed. `pinfold` and `#harness` are the built
     // package, found through `exports` and `imports` of package.json at run time. (tsconfig.build.json: no `paths`, or they would be
-    // bundled from source.) `@napi-rs/nice` is native and optional: piscina does without.
-    external: ['pinfold', '#harness', '@napi-rs/nice'],
+    // bundled from source.) `@napi-rs/nice` is native and optional: piscina does without;
+    // playwright-core is for `picture` alone, which is not published.
+    external: ['pinfold', '#harness', '@napi-rs/nice', 'playwright-core'],
     shims: true, // `__dirname`, for CommonJS modules
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
     },
-    esbuildPlugins: [collectLicenses('bench/dist/LICENSES.txt')],
+    esbuildPlugins: [inlinePage(), collectLicenses('bench/dist/LICENSES.txt')],
   },
   {
     // Its threads need files of their own to start from; Node 20 runs no TypeScript.

@@ -1,13 +1,16 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { inlinePageForVite } from './scripts/inline-page.ts';
 
 const dist = (file: string) => fileURLToPath(new URL(`./dist/${file}`, import.meta.url));
 
 export default defineConfig({
+  plugins: [inlinePageForVite()],
   // Vite does not resolve a package's reference to itself.
   resolve: { alias: { pinfold: dist('index.js'), '#harness': dist('harness.js') } },
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: ['test/browser/**'], // they need Chromium: npm run test:browser
     setupFiles: ['scripts/coverage-setup.ts', 'test/support/direct-setup.ts'],
     pool: 'forks', // tests start worker threads of their own
     maxWorkers: 2,

@@ -1,0 +1,22 @@
+// The command that makes such a report again.
+import type { BenchReport } from '../../schema';
+
+/** The scenario whose holds the command sets. */
+const HOLDS_SCENARIO = 'fsync';
+
+export function commandOf({ command }: BenchReport): string {
+  const { scenarios, size, seconds, holdsMs, file, seed, trace } = command;
+  const words = ['npm run bench --', `--scenario ${scenarios.join(',')}`];
+  if (size === 'quick' || size === 'full') words.push(`--${size}`);
+  if (size === 'asked' || size === 'full') words.push(`--seconds ${seconds}`);
+  if (scenarios.includes(HOLDS_SCENARIO)) words.push(`--hold ${holdsMs.join(',')}`);
+  words.push(`--seed ${seed}`);
+  if (file !== null) words.push(`--file ${quoted(file)}`);
+  if (trace !== null) words.push(`--trace ${quoted(trace)}`);
+  return words.join(' ');
+}
+
+/** As a shell takes it for one word. */
+function quoted(text: string): string {
+  return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

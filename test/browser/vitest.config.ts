@@ -1,0 +1,11 @@
+import { mergeConfig } from 'vitest/config';
+import base from '../../vitest.config.ts';
+
+const { exclude: _, ...test } = base.test ?? {};
+
+export default mergeConfig(
+  { ...base, test: { ...test, include: [] } },
+  {
+    test: { include: ['test/browser/**/*.test.ts'] },
+  },
+);
