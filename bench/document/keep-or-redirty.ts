@@ -32,7 +32,7 @@ export function keepOrRedirtyDocument(report: BenchReport, folder: string): Docu
   if (cells.length === 0) throw new Error('the report has nothing of the scenario keep-or-redirty');
   const charts = new Map(DRAWN_FIGURES.map((figure) => [fileOf(figure), chartOf(figure, cells)]));
   const images = DRAWN_FIGURES.map(
-    (figure) => `![${descriptionOf(figure, cells, sharesOf(cells))}](${folder}/${fileOf(figure)})`,
+    (figure) => `![${descriptionOf(figure, cells)}](${folder}/${fileOf(figure)})`,
   );
   const tables = keepOrRedirtyFigures(cells).map(({ title, columns, rows, text }) =>
     [`#### ${title[0]?.toUpperCase()}${title.slice(1)}`, text.join(' '), markdownTable(columns, rows)].join(
@@ -60,7 +60,7 @@ function pairs(): string {
 function chartOf(figure: DrawnFigure, cells: KeepOrRedirtyCell[]): string {
   return lineCharts({
     title: figure.title,
-    description: descriptionOf(figure, cells, sharesOf(cells)),
+    description: descriptionOf(figure, cells),
     panels: sharesOf(cells).map((share) => ({
       title: `${percent(share)} pinned`,
       lines: LINES.map(({ mode, name, style }) => ({

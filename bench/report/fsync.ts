@@ -4,6 +4,12 @@ import { type Block, bad, type Cell, doubtful, good, heading, reading, table } f
 import { controlCell } from './control';
 import { count, ms, rate, ratio } from './format';
 
+/** In a few sentences, for those who read no table. */
+export function fsyncFindings({ fsync }: BenchReport): string[] {
+  const cells = [...fsync].sort((a, b) => a.holdMs - b.holdMs);
+  return cells.length === 0 ? [] : [latencyFindings(cells).join(' '), truthFindings(cells).join(' ')];
+}
+
 export function fsyncTables({ fsync, calibration }: BenchReport): Block[] {
   if (fsync.length === 0 || calibration === null) return [];
   const cells = [...fsync].sort((a, b) => a.holdMs - b.holdMs);
@@ -107,6 +113,12 @@ function latencyReading(cells: FsyncCell[]): string[] {
     '(p50: median and quartiles of the ratios of neighbouring blocks; p99: all blocks together). A/A is the same ratio between two identical arms;',
     'where it is off by more than 5% the machine moved, and the ratio before it carries a "?": no verdict.',
   ];
+  return [...sentences, ...latencyFindings(cells)];
+}
+
+/** What the latencies say. */
+function latencyFindings(cells: FsyncCell[]): string[] {
+  const sentences: string[] = [];
   const bounced = cells.filter(({ policy }) => policy === 'bounce').map(({ ratios }) => ratios.p50);
   const judgedRatios = bounced
     .filter(({ verdict }) => verdict !== 'no verdict')
@@ -172,6 +184,15 @@ function lies({ policy, truth }: FsyncCell): Cell {
 }
 
 function workReading(cells: FsyncCell[]): string[] {
+  return [
+    'Rates are of the pinned arm, counts of the whole cell. After each fsync the file itself, read by plain fs, is compared with what had been written before the call; an older record is a lie.',
+    ...truthFindings(cells),
+    '"Vain visits": pages that the flusher came to clean and found pinned. "Backlog": most fsyncs due and not begun. "Carried over": fsyncs that queued behind another arm\'s, left out of the latencies. "Given up": fsyncs skipped or timed out.',
+  ];
+}
+
+/** What the truth checks say. */
+function truthFindings(cells: FsyncCell[]): string[] {
   const truthOf = (...policies: FsyncCell['policy'][]) => {
     const truths = cells.filter(({ policy }) => policies.includes(policy)).map(({ truth }) => truth);
     const checked = truths.reduce((sum, truth) => sum + truth.checked, 0);
@@ -182,9 +203,7 @@ function workReading(cells: FsyncCell[]): string[] {
       text: `${count(lies)} ${lies === 1 ? 'lie' : 'lies'} in ${count(checked)} fsyncs`,
     };
   };
-  const sentences = [
-    'Rates are of the pinned arm, counts of the whole cell. After each fsync the file itself, read by plain fs, is compared with what had been written before the call; an older record is a lie.',
-  ];
+  const sentences: string[] = [];
   const honest = truthOf('bounce', 'block');
   if (honest.checked > 0) sentences.push(`Bounce and block: ${honest.text}.`);
   const control = truthOf('skip');
@@ -192,8 +211,5 @@ function workReading(cells: FsyncCell[]): string[] {
     sentences.push(
       `Skip, the control that leaves pinned pages out: ${control.text}${control.lies > 0 ? '; so the check does see them' : ''}.`,
     );
-  sentences.push(
-    '"Vain visits": pages that the flusher came to clean and found pinned. "Backlog": most fsyncs due and not begun. "Carried over": fsyncs that queued behind another arm\'s, left out of the latencies. "Given up": fsyncs skipped or timed out.',
-  );
   return sentences;
 }

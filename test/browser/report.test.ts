@@ -1,8 +1,10 @@
 // The HTML report as a reader meets it: opened from a file, in Chromium. `npm run test:browser`
+import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { htmlReport } from '../../bench/report/html/index.ts';
@@ -10,6 +12,7 @@ import type { BenchReport } from '../../bench/schema.ts';
 import { CHROMIUM, launchChromium } from '../../scripts/chromium.ts';
 import { testDirectory } from '../support/directory.ts';
 import { emptyReport, fullReport } from '../support/report.ts';
+import { root } from '../support/root.ts';
 
 const DESK = { width: 1_280, height: 900 };
 const PHONE = { width: 360, height: 740 };
@@ -18,6 +21,7 @@ const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const full = fullReport();
 const missing = !fs.existsSync(CHROMIUM);
 // In CI it is installed beforehand: there a skip would be a test that nobody runs.
+if (missing) console.warn(`SKIPPED: there is no ${CHROMIUM}`);
 if (missing && process.env.CI) throw new Error(`there is no ${CHROMIUM}`);
 
 describe.skipIf(missing)(
@@ -231,6 +235,28 @@ describe.skipIf(missing)(
     });
   },
 );
+
+describe.skipIf(missing)('npm run picture', () => {
+  const picture = (...args: string[]) =>
+    promisify(execFile)(process.execPath, [join(root, 'bench/dist/picture.js'), ...args]);
+
+  test('makes a picture of a report', async () => {
+    const directory = testDirectory();
+    const [report, image] = [join(directory, 'report.json'), join(directory, 'report.png')];
+    fs.writeFileSync(report, JSON.stringify(full));
+    await picture(report, image);
+    expect(fs.readFileSync(image).subarray(1, 4).toString()).toBe('PNG');
+  });
+
+  test('refuses a file that is no report', async () => {
+    const file = join(testDirectory(), 'report.json');
+    fs.writeFileSync(file, '{}');
+    await expect(picture(file)).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('no report'),
+    });
+  });
+});
 
 /** A canvas's own picture, as a text that is the same for the same pixels. */
 function pixelsOf(canvas: Locator): Promise<string> {

@@ -65,7 +65,7 @@ export function keepOrRedirtyCharts({ keepOrRedirty: cells }: BenchReport): Char
       return {
         kind: 'lines',
         title: `${figure.title}, ${percent(share)} pinned`,
-        description: descriptionOf(figure, cells, [share]),
+        description: `From a hold of ${endsOf(figure, cells, [share])}`,
         x: { label: 'hold, ms', scale: 'steps', values: holds },
         y: { label: figure.label, scale: figure.scale },
         series: LINES.map(({ mode, ...line }) => ({
@@ -100,12 +100,14 @@ export function valuesOf(
   });
 }
 
-/** The chart in a sentence: where its lines begin and end. */
-export function descriptionOf(
-  { title, label, of }: DrawnFigure,
-  cells: KeepOrRedirtyCell[],
-  shares: number[],
-): string {
+/** The chart in a sentence. */
+export function descriptionOf(figure: DrawnFigure, cells: KeepOrRedirtyCell[]): string {
+  const { title, label } = figure;
+  return `${title} (${label}), from a hold of ${endsOf(figure, cells, sharesOf(cells))}`;
+}
+
+/** Where the lines of the chart begin and end. */
+function endsOf({ of }: DrawnFigure, cells: KeepOrRedirtyCell[], shares: number[]): string {
   const holds = holdsOf(cells);
   const ends = shares.map((share) => {
     const of_ = (mode: Mode) => {
@@ -114,7 +116,7 @@ export function descriptionOf(
     };
     return `at ${percent(share)} pinned ${of_('keep')}, ${of_('redirty')}`;
   });
-  return `${title} (${label}), from a hold of ${holds[0]} ms to one of ${holds.at(-1)} ms: ${ends.join('; ')}.`;
+  return `${holds[0]} ms to one of ${holds.at(-1)} ms: ${ends.join('; ')}.`;
 }
 
 function rounded(value: number | null | undefined): string {

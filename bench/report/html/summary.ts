@@ -5,6 +5,7 @@ import type { Figure, Verdict } from '../figure';
 import { digits, ratio } from '../format';
 import { doubts, outcome } from '../notices';
 import { scrolledTable, signOf, toned } from './blocks';
+import { findings } from './findings';
 import { html, type Markup } from './markup';
 
 export interface Part {
@@ -21,6 +22,7 @@ const LATER: { verdict: Verdict; tone: Tone; label: string; what: string }[] = [
 ];
 
 export function summary(report: BenchReport, parts: readonly Part[]): Markup {
+  const said = findings(report);
   const notices = [...outcome(report), ...doubts(report)];
   const judged = parts.map((part) => ({
     ...part,
@@ -32,7 +34,7 @@ export function summary(report: BenchReport, parts: readonly Part[]): Markup {
   );
   return html`<section id="summary" aria-labelledby="summary-title"><h2 id="summary-title">In short</h2><ul class="notices">${notices.map(
     ({ text, tone }) => html`<li class="notice ${tone}">${toned({ text, tone })}</li>`,
-  )}</ul>${all.length > 0 && tiles(all)}${behind.length > 0 && behindList(behind)}</section>`;
+  )}</ul>${said.length > 0 && html`<ul class="findings">${said.map((sentence) => html`<li>${sentence}</li>`)}</ul>`}${all.length > 0 && tiles(all)}${behind.length > 0 && behindList(behind)}</section>`;
 }
 
 function tiles(figures: Figure[]): Markup {

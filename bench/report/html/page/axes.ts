@@ -20,9 +20,10 @@ export function short(value: number): string {
   return Number(value.toPrecision(3)).toLocaleString('en-US');
 }
 
-/** Powers of ten; of few decades also their halves and fifths. */
+/** Powers of ten; the fewer decades, the more between them. */
 export function logTicks(min: number, max: number): number[] {
-  const parts = Math.log10(max / min) > 2.5 ? [1] : [1, 2, 5];
+  const decades = Math.log10(max / min);
+  const parts = decades > 2.5 ? [1] : decades > 0.6 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8];
   const ticks: number[] = [];
   for (let power = Math.floor(Math.log10(min)); power <= Math.ceil(Math.log10(max)); power++)
     for (const part of parts) ticks.push(Number(`${part}e${power}`));

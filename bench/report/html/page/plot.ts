@@ -7,7 +7,15 @@ export interface Line {
   control?: boolean;
 }
 
-const DASHES: readonly (readonly number[])[] = [[], [9, 4], [3, 3], [12, 3, 3, 3], [6, 2], [2, 2, 6, 2], []];
+const DASHES: readonly (readonly number[])[] = [
+  [],
+  [9, 4],
+  [3, 3],
+  [12, 3, 3, 3],
+  [6, 2],
+  [2, 2, 6, 2],
+  [1, 3],
+];
 const CONTROL_DASHES: readonly (readonly number[])[] = [
   [2, 4],
   [8, 3, 1, 3],
