@@ -1,6 +1,6 @@
 // The figures of a scenario that two runs can be compared by, each under a name of its own.
 
-/** `no verdict`: two identical arms differed too much in this run. `none`: no bar applies. */
+/** `no verdict`: two identical arms differed too much in this run, or the figure is nearer to its bar than it is exact. `none`: no bar applies. */
 export type Verdict = 'ok' | 'short' | 'no verdict' | 'none';
 
 export interface Figure {

@@ -134,7 +134,7 @@ function latencyFindings(cells: FsyncCell[]): string[] {
     sentences.push('Bounce: no verdict in any row; the machine was doing something else.');
   }
   const waits = cells
-    .filter(({ policy, holdMs }) => policy === 'block' && holdMs > 0)
+    .filter(({ policy, holdMs, arms }) => policy === 'block' && holdMs > 0 && arms.pinned.latency.count > 0)
     .map(({ holdMs, arms }) => `${ms(arms.pinned.latency.p99Us)} ms at a hold of ${holdMs} ms`);
   if (waits.length > 0) sentences.push(`Block waits for the pins: p99 ${waits.join(', ')}.`);
   return sentences;

@@ -45,7 +45,7 @@ function tiles(figures: Figure[]): Markup {
   return html`<dl class="tiles">${counted.map(
     ({ tone, label, count }) =>
       html`<div class="tile ${tone}"><dt><span class="sign" aria-hidden="true">${signOf(tone)}</span> ${label}</dt><dd>${count}<span class="of"> of ${figures.length}</span></dd></div>`,
-  )}</dl><p class="reading">A bar is a target of the design. One that is missed is information and no failure; a promise that did not hold is a failure. "No verdict": two identical arms differed too much in this run, so the machine moved, and nothing is said.</p>`;
+  )}</dl><p class="reading">A bar is a target of the design. One that is missed is information and no failure; a promise that did not hold is a failure. "No verdict": two identical arms differed too much in this run, so the machine moved; or the figure is nearer to its bar than it is exact. Another run might say the opposite.</p>`;
 }
 
 function behindList(behind: { id: string; figure: Figure }[]): Markup {
