@@ -5,7 +5,8 @@ import { textOf } from '../bench/report/blocks.ts';
 import { htmlReport } from '../bench/report/html/index.ts';
 import { SCENARIOS } from '../bench/scenarios/index.ts';
 import { type BenchReport, validateReport } from '../bench/schema.ts';
-import { emptyReport, fullReport } from './support/report.ts';
+import { benchReport } from './support/bench-report.ts';
+import { fullReport } from './support/report.ts';
 
 const full = fullReport();
 const page = htmlReport(full);
@@ -63,7 +64,7 @@ describe('a report of everything', () => {
   );
 
   test('has the machine, the command, CPU time, and how it was measured', () => {
-    for (const part of ['A CPU', 'ext4 on /dev/sda', 'npm run bench -- --scenario fsync', '58.2', 'A/A'])
+    for (const part of ['A CPU', 'ext4 on /dev/sda', 'npx pinfold-bench run --scenario fsync', '58.2', 'A/A'])
       expect(text).toContain(part);
   });
 
@@ -143,7 +144,7 @@ describe('what comes from outside', () => {
   });
 
   test('is one word of the command', () => {
-    const report = emptyReport();
+    const report = benchReport();
     const html = htmlReport({ ...report, command: { ...report.command, file: "it's here/a b" } });
     expect(unescaped(html)).toContain(`--file 'it'\\''s here/a b'`);
   });
@@ -151,7 +152,7 @@ describe('what comes from outside', () => {
 
 describe('a run that came to little', () => {
   test('is a page all the same, which says that it was interrupted', () => {
-    const html = htmlReport(emptyReport({ interrupted: true }));
+    const html = htmlReport(benchReport({ interrupted: true }));
     expect(unescaped(html)).toContain('Interrupted');
     expect(html).not.toContain('Every promise');
     for (const { name } of SCENARIOS) expect(html).not.toContain(`<section id="${name}"`);
@@ -203,7 +204,7 @@ describe('a run that came to little', () => {
   });
 
   test('shouts when a promise did not hold', () => {
-    const html = htmlReport(emptyReport({ failures: ['fsync lied 3 times of 40'] }));
+    const html = htmlReport(benchReport({ failures: ['fsync lied 3 times of 40'] }));
     expect(html).toContain('class="notice bad"');
     expect(unescaped(html)).toContain('FAILED: fsync lied 3 times of 40');
   });

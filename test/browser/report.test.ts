@@ -10,8 +10,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { htmlReport } from '../../bench/report/html/index.ts';
 import type { BenchReport } from '../../bench/schema.ts';
 import { CHROMIUM, launchChromium } from '../../scripts/chromium.ts';
+import { benchReport } from '../support/bench-report.ts';
 import { testDirectory } from '../support/directory.ts';
-import { emptyReport, fullReport } from '../support/report.ts';
+import { fullReport } from '../support/report.ts';
 import { root } from '../support/root.ts';
 
 const DESK = { width: 1_280, height: 900 };
@@ -80,7 +81,7 @@ describe.skipIf(missing)(
     });
 
     test('of an interrupted run that came to nothing is a page all the same', async () => {
-      const page = await opened({}, emptyReport({ interrupted: true }));
+      const page = await opened({}, benchReport({ interrupted: true }));
       await expect(page.locator('.notice.doubtful').textContent()).resolves.toContain('Interrupted');
     });
 

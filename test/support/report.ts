@@ -11,19 +11,17 @@ import type { PressureCell, StallFigures } from '../../bench/scenarios/pressure/
 import { PEER_NAMES } from '../../bench/scenarios/replacement/policies/index.ts';
 import type { Replacement } from '../../bench/scenarios/replacement/result.ts';
 import type { StableResult } from '../../bench/scenarios/stable/shape.ts';
-import {
-  type BenchReport,
-  type DeadlockCell,
-  type FsyncCell,
-  type FsyncPolicy,
-  type MicroRow,
-  type MixedCell,
-  noResults,
-  type PinnedDirty,
-  REPORT_SCHEMA,
-  REPORT_VERSION,
-  type RoleFigures,
+import type {
+  BenchReport,
+  DeadlockCell,
+  FsyncCell,
+  FsyncPolicy,
+  MicroRow,
+  MixedCell,
+  PinnedDirty,
+  RoleFigures,
 } from '../../bench/schema.ts';
+import { benchReport } from './bench-report.ts';
 import { keepOrRedirtyCell } from './keep-or-redirty.ts';
 
 const HOLDS_MS = [0, 1, 10, 100];
@@ -31,52 +29,16 @@ const SAMPLES = 2_000;
 const NS_PER_US = 1e3;
 const MIB = 2 ** 20;
 
-/** A report as it is before anything is measured. */
-export function emptyReport(more: Partial<BenchReport> = {}): BenchReport {
-  return {
-    schema: REPORT_SCHEMA,
-    version: REPORT_VERSION,
-    startedAt: '2026-01-02T03:04:05.000Z',
-    durationMs: 92_345,
-    interrupted: false,
+export function fullReport(): BenchReport {
+  return benchReport({
     command: {
+      ...benchReport().command,
       scenarios: ['fsync', 'deadlock', 'mixed', 'micro'],
       size: 'default',
       seconds: 90,
       holdsMs: HOLDS_MS,
-      holdShapes: ['fixed'],
-      pinSources: ['file'],
-      threads: 2,
-      streamBytes: 128 * MIB,
-      file: null,
-      seed: 1,
-      trace: null,
     },
-    machine: {
-      cpu: 'A CPU',
-      cores: 2,
-      memoryBytes: 8 * 2 ** 30,
-      platform: 'linux',
-      arch: 'x64',
-      kernel: '6.1',
-      node: '20.19.0',
-      v8: '11.3',
-      fileSystem: 'ext4',
-      device: '/dev/sda',
-      durable: true,
-      loadAverage: 0.25,
-    },
-    floors: [],
-    cpu: [],
-    calibration: null,
-    failures: [],
-    ...noResults(),
-    ...more,
-  };
-}
-
-export function fullReport(): BenchReport {
-  return emptyReport({
+    durationMs: 92_345,
     calibration: { pagesPerFsync: 8, bareP50Us: 180, bareP99Us: 420, ratePerSecond: 900 },
     floors: [
       { scenario: 'fsync', pages: 8, before: latency(170, 5), after: latency(175, 6) },

@@ -6,7 +6,7 @@ const HOLDS_SCENARIO = 'fsync';
 
 export function commandOf({ command }: BenchReport): string {
   const { scenarios, size, seconds, holdsMs, file, seed, trace } = command;
-  const words = ['npm run bench --', `--scenario ${scenarios.join(',')}`];
+  const words = ['npx pinfold-bench run', `--scenario ${scenarios.join(',')}`];
   if (size === 'quick' || size === 'full') words.push(`--${size}`);
   if (size === 'asked' || size === 'full') words.push(`--seconds ${seconds}`);
   if (scenarios.includes(HOLDS_SCENARIO)) words.push(`--hold ${holdsMs.join(',')}`);
