@@ -8,7 +8,7 @@ import { type BenchReport, validateReport } from '../bench/schema';
 import { launchChromium } from './chromium';
 
 const DEFAULT_PICTURE = 'docs/report.png';
-const SIZE = { width: 1_280, height: 1_600 };
+const SIZE = { width: 1_280, height: 1_720 };
 
 async function main([reportPath, picture = DEFAULT_PICTURE, ...others]: string[]): Promise<void> {
   if (reportPath === undefined || others.length > 0)

@@ -1,9 +1,10 @@
-// What the scenario fsync has drawn: percentile curves at each hold, p50 and p99 over the hold, and the portraits.
+// What the scenario fsync has drawn: the portraits, which show what it is about; percentile curves at each hold; p50, p99 and throughput
+// over the hold.
 import type { Curve } from '../../histogram';
 import type { Portrait } from '../../portrait';
 import type { BenchReport, FsyncCell } from '../../schema';
 import type { Chart, LineChart, PercentileChart, PortraitChart } from '../chart';
-import { ms } from '../format';
+import { digits, ms } from '../format';
 import { policyName } from '../fsync';
 
 /** In the order of their colours, which are the same in all charts of the scenario. */
@@ -14,14 +15,15 @@ export function fsyncCharts({ fsync, portraits, floors }: BenchReport): Chart[] 
   const names = [...new Set(fsync.map(policyName))].sort((a, b) => rank(a) - rank(b));
   const floor = floors.find(({ scenario }) => scenario === 'fsync')?.before.curve;
   return [
+    ...portraitCharts(portraits),
     ...holds.map((holdMs) => curves(fsync, names, holdMs, floor)),
     ...(holds.length > 1
       ? [
-          overHold('p50', fsync, names, holds, ({ latency }) => latency.p50Us),
-          overHold('p99', fsync, names, holds, ({ latency }) => latency.p99Us),
+          overHold('p50 of fsync', 'ms', fsync, names, holds, ({ latency }) => inMs(latency.p50Us)),
+          overHold('p99 of fsync', 'ms', fsync, names, holds, ({ latency }) => inMs(latency.p99Us)),
+          overHold('fsyncs a second', 'fsyncs/s', fsync, names, holds, ({ perSecond }) => perSecond),
         ]
       : []),
-    ...portraits.map(portraitChart),
   ];
 }
 
@@ -64,42 +66,53 @@ function curves(
   };
 }
 
+const inMs = (us: number | null): number | null => (us === null ? null : us / 1e3);
+
 function overHold(
   what: string,
+  unit: string,
   cells: FsyncCell[],
   names: string[],
   holds: number[],
-  usOf: (arm: FsyncCell['arms']['pinned']) => number | null,
+  of: (arm: FsyncCell['arms']['pinned']) => number | null,
 ): LineChart {
   const series = names.map((name) => ({
     name,
     control: isControl(name),
     values: holds.map((holdMs) => {
       const cell = cellOf(cells, name, holdMs);
-      const us = cell === undefined ? null : usOf(cell.arms.pinned);
-      return us === null ? null : us / 1e3;
+      return cell === undefined ? null : of(cell.arms.pinned);
     }),
   }));
   const said = series
     .filter(({ values }) => values.some((value) => value !== null))
-    .map(({ name, values }) => `${name} ${msText(values[0])} to ${msText(values.at(-1))}`);
+    .map(({ name, values }) => `${name} ${digits(values[0])} to ${digits(values.at(-1) ?? null)}`);
   return {
     kind: 'lines',
-    title: `${what} of fsync by how long pages stay pinned`,
-    description: `In ms, from a hold of ${holds[0]} ms to one of ${holds.at(-1)} ms: ${said.join('; ')}.`,
+    title: `${what} by how long pages stay pinned`,
+    description: `In ${unit}, from a hold of ${holds[0]} ms to one of ${holds.at(-1)} ms: ${said.join('; ')}.`,
     x: { label: 'hold, ms', scale: 'steps', values: holds },
-    y: { label: 'ms', scale: 'log' },
+    y: { label: unit, scale: 'log' },
     series,
   };
 }
 
-function msText(value: number | null | undefined): string {
-  return ms(value === null || value === undefined ? null : value * 1e3);
+/** In the order of the policies. */
+function portraitCharts(portraits: Portrait[]): PortraitChart[] {
+  const named = portraits.map((portrait, n) => ({
+    name: portraitName(portrait),
+    chart: portraitChart(portrait, n),
+  }));
+  return named.sort((a, b) => rank(a.name) - rank(b.name)).map(({ chart }) => chart);
+}
+
+function portraitName({ policy, pinnedDirty }: Portrait): string {
+  if (policy === 'skip') return 'skip (control)';
+  return policy === 'bounce' ? `bounce, ${pinnedDirty}` : policy;
 }
 
 function portraitChart(portrait: Portrait, n: number): PortraitChart {
-  const { policy, pinnedDirty, holdMs, durationMs, fsyncs, holds } = portrait;
-  const name = policy === 'bounce' ? `bounce, ${pinnedDirty}` : policy;
+  const { holdMs, durationMs, fsyncs, holds } = portrait;
   const latencies = fsyncs.map(({ latencyMs }) => latencyMs);
   const range =
     latencies.length === 0
@@ -107,7 +120,7 @@ function portraitChart(portrait: Portrait, n: number): PortraitChart {
       : `they took ${ms(1e3 * Math.min(...latencies))} to ${ms(1e3 * Math.max(...latencies))} ms from when they were due`;
   return {
     kind: 'portrait',
-    title: `A look at ${name}, hold ${holdMs} ms`,
+    title: `A look at ${portraitName(portrait)}, hold ${holdMs} ms`,
     description: `${fsyncs.length} fsyncs in ${Math.round(durationMs)} ms, above ${holds.length} times that their pages were pinned: ${range}. Below, the state of each page meanwhile. Made in a run of its own: looking costs time.`,
     portrait: n,
   };

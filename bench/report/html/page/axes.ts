@@ -4,6 +4,8 @@ import { theme } from './theme';
 
 /** Height of the texts below a plot. */
 const X_AXIS_PX = 28;
+/** Height, or width, of what names an axis. */
+export const LABEL_PX = 18;
 const FONT = '12px system-ui, sans-serif';
 
 /** Microseconds with the unit that suits them. */
@@ -55,7 +57,7 @@ export function axis(more: uPlot.Axis): uPlot.Axis {
     font: FONT,
     labelFont: FONT,
     size: X_AXIS_PX,
-    labelSize: 18,
+    labelSize: LABEL_PX,
     labelGap: 0,
     stroke: () => theme().text,
     grid,

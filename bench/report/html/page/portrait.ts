@@ -1,7 +1,7 @@
 // A portrait: fsyncs over time with the pins under them, and on the same time axis the state of each page.
 import uPlot from 'uplot';
 import { PAGE_LOOKS, type Portrait } from '../../../portrait';
-import { axis, logRange, logTicks, short, tickedAxis, timeText } from './axes';
+import { axis, LABEL_PX, logRange, logTicks, short, tickedAxis, timeText } from './axes';
 import { type Entry, Legend } from './legend';
 import { draw } from './plot';
 import { theme } from './theme';
@@ -182,7 +182,7 @@ function drawPages(portrait: Portrait, into: HTMLElement, hidden: ReadonlySet<st
       scales: { x, y: { dir: -1, range: [0, Math.max(1, looks.pages)] } },
       axes: [
         axis({ label: 'ms', values: (_, splits) => splits.map(short), grid: { show: false } }),
-        tickedAxis(() => ticks, String, { size: LEFT_PX - 20, label: 'page', grid: { show: false } }),
+        tickedAxis(() => ticks, String, { size: LEFT_PX - LABEL_PX, label: 'page', grid: { show: false } }),
       ],
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
       hooks: { drawClear: [paint] },
