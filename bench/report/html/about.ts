@@ -65,7 +65,7 @@ const METHOD: [string, string][] = [
   ],
   [
     'Beside a comparison stands one of two identical arms (A/A).',
-    'If those differ by more than 5% the machine moved while it was measured, and there is no verdict.',
+    'If those differ by more than 5% the machine moved while it was measured, and there is no verdict. Nor is there one where a figure is nearer to its bar than it is exact: another run might say the opposite.',
   ],
   [
     'Beside a latency stands what the machine can do without the cache.',
@@ -79,7 +79,10 @@ const METHOD: [string, string][] = [
     'Files, flushes, threads and pins are real.',
     "Pinned pages are stored into by the system's own reads and by other threads. Power loss is not part of this.",
   ],
-  ['One run is one process on one machine.', 'Some costs have two modes from process to process.'],
+  [
+    'One run is one process on one machine.',
+    'Some costs have two modes, from thread to thread and from process to process.',
+  ],
 ];
 
 export function methodSection(): Markup {

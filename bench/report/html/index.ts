@@ -45,6 +45,7 @@ export function htmlReport(report: BenchReport): string {
     ([id, title]) => html`<li><a href="#${id}">${title}</a></li>`,
   )}</ol></nav>
 <main id="content" tabindex="-1"><p class="lead">Pinfold is a page cache that the worker threads of a Node process share. Pages may be pinned while something outside the program stores into them. Does <code>fsync</code> then wait for the pins, does it tell the truth, and what does the rest cost?</p>
+<noscript><p class="notice doubtful">A script draws the charts. Without it their figures are in the tables below each.</p></noscript>
 ${summary(report, figures)}
 ${sections.map((section) => sectionMarkup(section, report))}
 ${figures.length > 0 && html`<section id="figures" aria-labelledby="figures-title"><h2 id="figures-title">All figures</h2>${figureTable(figures)}<p class="reading">× is a ratio of neighbours in time. It holds between runs, where times do not.</p></section>`}
