@@ -12,7 +12,7 @@ import { cpuSection, machineSection, methodSection } from './about';
 import { blocksAsHtml } from './blocks';
 import { chartFigure } from './charts';
 import { embeddedJson, html, Markup } from './markup';
-import { figureTable, type Part, summary } from './summary';
+import { figureTables, type Part, summary } from './summary';
 
 interface Section extends Part {
   what: string;
@@ -48,7 +48,7 @@ export function htmlReport(report: BenchReport): string {
 <noscript><p class="notice doubtful">A script draws the charts. Without it their figures are in the tables below each.</p></noscript>
 ${summary(report, figures)}
 ${sections.map((section) => sectionMarkup(section, report))}
-${figures.length > 0 && html`<section id="figures" aria-labelledby="figures-title"><h2 id="figures-title">All figures</h2>${figureTable(figures)}<p class="reading">× is a ratio of neighbours in time. It holds between runs, where times do not.</p></section>`}
+${figures.length > 0 && html`<section id="figures" aria-labelledby="figures-title"><h2 id="figures-title">All figures</h2>${figureTables(figures)}<p class="reading">× is a ratio of neighbours in time. It holds between runs, where times do not.</p></section>`}
 ${cpu}
 ${machineSection(report)}
 ${methodSection()}

@@ -1,6 +1,6 @@
 // What stands on top: what became of the promises, and how the figures stand to their bars.
 import type { BenchReport } from '../../schema';
-import { bad, type Cell, doubtful, good, type TableBlock, type Tone, table } from '../blocks';
+import { bad, type Cell, doubtful, good, type Tone, table } from '../blocks';
 import type { Figure, Verdict } from '../figure';
 import { digits, ratio } from '../format';
 import { doubts, outcome } from '../notices';
@@ -55,10 +55,9 @@ function behindList(behind: { id: string; figure: Figure }[]): Markup {
   )}</ul></details>`;
 }
 
-/** The figures of all scenarios, a group each. */
-export function figureTable(parts: readonly Part[]): Markup {
+/** The figures of all scenarios, a table each. */
+export function figureTables(parts: readonly Part[]): Markup {
   const columns = [
-    { head: 'scenario', words: true },
     { head: 'figure', words: true },
     { head: 'value' },
     { head: 'unit', words: true },
@@ -67,23 +66,20 @@ export function figureTable(parts: readonly Part[]): Markup {
     { head: 'bar' },
     { head: 'verdict', words: true },
   ];
-  const rows = parts.flatMap(({ title, figures }) =>
-    figures.map((figure, n): Cell[] => {
-      const { spread, control, unit, verdict } = figure;
-      return [
-        n === 0 ? title : '',
-        figure.name,
-        figureText(figure),
-        unit,
-        spread === null ? '' : `${ratio(spread.q1)}–${ratio(spread.q3)}`,
-        control === null ? '' : ratio(control),
-        barText(figure),
-        verdictCell(verdict),
-      ];
-    }),
-  );
-  const block: TableBlock = table(columns, rows);
-  return scrolledTable(block, 'All figures');
+  return html`${parts.map(({ title, figures }) => scrolledTable(table(columns, figures.map(figureRow), title), `Figures of: ${title}`))}`;
+}
+
+function figureRow(figure: Figure): Cell[] {
+  const { name, spread, control, unit, verdict } = figure;
+  return [
+    name,
+    figureText(figure),
+    unit,
+    spread === null ? '' : `${ratio(spread.q1)}–${ratio(spread.q3)}`,
+    control === null ? '' : ratio(control),
+    barText(figure),
+    verdictCell(verdict),
+  ];
 }
 
 const RATIO = '×';
