@@ -5,11 +5,11 @@ export function print(text: string): void {
   process.stdout.write(text);
 }
 
-/** A reader that has gone (`| head`) is no error; whatever is printed from then on is lost. */
+/** A reader that has gone (`| head`, or a terminal that was closed) is no error; whatever is printed from then on is lost. */
 export function endureClosedPipes(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
     });
   }
 }

@@ -17,6 +17,9 @@ import { FAILED, INTERRUPTED, OK } from './exit';
 import { htmlText, isOwnHtml } from './html';
 import { print } from './print';
 
+/** npm passes a Ctrl-C on to a process that the terminal has sent it to already. */
+const SAME_SIGNAL_MS = 200;
+
 interface ReportOutput extends Output {
   text(report: BenchReport): string;
 }
@@ -29,11 +32,8 @@ export async function runBench(options: BenchOptions): Promise<number> {
     { option: '--html', path: options.html, isOwn: isOwnHtml, text: htmlText },
   ];
   for (const output of outputs) refuseUnwritable(output, options.force);
-  // A signal finds its handler from here on, before there is a file to remove; it is heard once all of this is there.
-  const stopped = () => stop(run);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stopped);
-  // Nobody reads the tables any more: as Ctrl-C.
-  process.stdout.once('error', stopped);
+  // From here on, before there is a file to remove; heard is a signal only once all of this is there.
+  stopOnSignals(() => run);
   const files = BenchFiles.create(options.file, options.force);
   // However the process ends, short of SIGKILL, its files go.
   process.once('exit', () => files.remove());
@@ -43,7 +43,7 @@ export async function runBench(options: BenchOptions): Promise<number> {
 
   print(`${opening(report, files.paths.data)}\n`);
   const failure = await runScenarios(run);
-  progress.end();
+  progress.pause();
   // First: on a disk that is full they make room for the report.
   files.remove();
   report.durationMs = Date.now() - startMs;
@@ -75,9 +75,22 @@ async function runScenarios(run: Run): Promise<unknown> {
   return failure;
 }
 
-/** The first time every role ends soon and what there is is reported; the second time the process ends at once. */
+/** The first signal ends every role soon and reports what there is; the second ends the process at once. */
+function stopOnSignals(runNow: () => Run): void {
+  let firstMs: number | undefined;
+  const onSignal = (): void => {
+    if (firstMs === undefined) {
+      firstMs = performance.now();
+      stop(runNow());
+    } else if (performance.now() - firstMs > SAME_SIGNAL_MS) process.exit(INTERRUPTED);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  // Nobody reads the tables any more: as Ctrl-C.
+  process.stdout.once('error', () => stop(runNow()));
+}
+
 function stop(run: Run): void {
-  if (run.report.interrupted) process.exit(INTERRUPTED);
+  if (run.report.interrupted) return;
   run.report.interrupted = true;
   raiseStop(run.stop);
   run.progress.begin('stopping (a second signal: at once)');

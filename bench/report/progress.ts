@@ -36,13 +36,9 @@ export class Progress {
     else this.#line.start(step);
   }
 
-  /** Clears the line, so that something else can be printed. */
+  /** Clears the line, so that something else can be printed; until the next step nothing is shown. */
   pause(): void {
-    this.#line.stop();
-  }
-
-  end(): void {
-    this.#line.stop();
+    if (this.#line.isSpinning) this.#line.stop();
   }
 
   #clock(): string {
