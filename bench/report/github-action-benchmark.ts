@@ -1,4 +1,5 @@
 // Figures as github-action-benchmark reads them: its tools `customSmallerIsBetter` and `customBiggerIsBetter`, a file each.
+import { CONTROL_TOLERANCE } from '../arms';
 import type { Figure } from './figure';
 import { digits } from './format';
 
@@ -12,14 +13,11 @@ export interface ActionEntry {
   extra?: string;
 }
 
-/**
- * Figures that are better the smaller, or the larger, they are. Those without a verdict though they have a bar are left out: two
- * identical arms differed in that run, and an alert would be about the machine.
- */
+/** Figures that are better the smaller, or the larger, they are; but for those that tell of the machine rather than of the code. */
 export function actionEntries(figures: readonly Figure[], better: Figure['better']): ActionEntry[] {
   return figures.flatMap((figure) => {
     const { name, unit, value, spread } = figure;
-    if (value === null || figure.better !== better || figure.verdict === 'no verdict') return [];
+    if (value === null || figure.better !== better || tellsOfTheMachine(figure)) return [];
     const extra = extraOf(figure);
     return [
       {
@@ -31,6 +29,11 @@ export function actionEntries(figures: readonly Figure[], better: Figure['better
       },
     ];
   });
+}
+
+/** Two identical arms differed in that run; or there is no verdict, and nothing says why. An alert about it would be a false one. */
+function tellsOfTheMachine({ control, verdict }: Figure): boolean {
+  return control === null ? verdict === 'no verdict' : !(Math.abs(control - 1) <= CONTROL_TOLERANCE);
 }
 
 function extraOf({ bar, better, verdict, control }: Figure): string {

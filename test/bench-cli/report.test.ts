@@ -19,7 +19,9 @@ beforeEach(() => {
       micro: [
         microRow('a hit', 1.25),
         microRow('a copy', 0.8, { direction: 'at least', bar: 0.5, verdict: 'ok' }),
-        microRow('noise', 1.4, { verdict: 'no verdict' }),
+        microRow('near its bar', 1.49, { verdict: 'no verdict', control: 0.99 }),
+        microRow('noise', 1.4, { verdict: 'no verdict', control: 1.06 }),
+        microRow('noise, nobody knows why', 1.4, { verdict: 'no verdict', control: null }),
         microRow('nothing', 0, { value: null, q1: null, q3: null, verdict: 'not measured', note: 'no time' }),
       ],
       failures: ['fsync lied 3 times of 4'],
@@ -121,7 +123,14 @@ describe('--format github-action-benchmark', () => {
         unit: '×',
         value: 1.25,
         range: '1.23 to 1.27',
-        extra: 'bar: at most 1.50\nverdict: ok',
+        extra: 'bar: at most 1.50\nverdict: ok\nA/A: 1.00',
+      },
+      {
+        name: 'near its bar',
+        unit: '×',
+        value: 1.49,
+        range: '1.46 to 1.52',
+        extra: 'bar: at most 1.50\nverdict: no verdict\nA/A: 0.990',
       },
     ]);
     expect(await exported('larger')).toEqual([
@@ -130,7 +139,7 @@ describe('--format github-action-benchmark', () => {
         unit: '×',
         value: 0.8,
         range: '0.784 to 0.816',
-        extra: 'bar: at least 0.500\nverdict: ok',
+        extra: 'bar: at least 0.500\nverdict: ok\nA/A: 1.00',
       },
     ]);
   });
