@@ -12,7 +12,7 @@ export default defineConfig([
     target: 'node20',
     platform: 'node',
     splitting: true, // index and harness share their state (ESM only; tests import ESM)
-    // tsup sets `baseUrl`, which TypeScript 6 reports as deprecated. The harness is not published and
+    // tsup sets `baseUrl`, which TypeScript 6 reports as deprecated. The harness is no export and
     // type-checks against its source (tsconfig `paths`), so only the index needs declarations.
     dts: { entry: { index: 'src/index.ts' }, compilerOptions: { ignoreDeprecations: '6.0' } },
     sourcemap: true,
@@ -47,7 +47,7 @@ export default defineConfig([
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
     },
-    esbuildPlugins: [inlinePage(), collectLicenses('bench/dist/LICENSES.txt')],
+    esbuildPlugins: [inlinePage(), collectLicenses('bench/dist/LICENSES.txt', ['node_modules/uplot'])],
   },
   {
     // Its threads need files of their own to start from; Node 20 runs no TypeScript.

@@ -1,4 +1,5 @@
-// What the benchmark harness and the tests need and users must not have. Not in the package's exports, not published.
+// What the benchmark harness and the tests need and users must not have. In the package for its program
+// `pinfold-bench` alone: not in its exports.
 import serviceSource from 'pinfold:service-harness';
 import debugWasm from '../../build/kernel/control.debug.wasm';
 import controlWasm from '../../build/kernel/control.wasm';
