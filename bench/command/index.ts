@@ -1,5 +1,5 @@
 // The command line of pinfold-bench: its commands, their help, and what the process ends with.
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, Help, Option } from 'commander';
 import { version } from '../../package.json';
 import { reportJsonSchema } from '../json-schema';
 import { declareRunOptions, parseRun, type RunValues } from '../options';
@@ -64,7 +64,7 @@ function declare(end: (code: number) => void): Command {
       outputError: (text, write) => write(text.replace(/^error: /, `${NAME}: `)),
     })
     .showHelpAfterError('Try --help.')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, optionDescription: describe })
     .addHelpText(
       'after',
       `
@@ -179,6 +179,14 @@ Example:
 `,
     );
   return program;
+}
+
+/** As commander describes an option, without "(default: false)" and "(default: [])". */
+function describe(option: Option): string {
+  const { defaultValue } = option;
+  const isNothing = defaultValue === false || (Array.isArray(defaultValue) && defaultValue.length === 0);
+  const shown = isNothing ? Object.assign(Object.create(option), { defaultValue: undefined }) : option;
+  return new Help().optionDescription(shown);
 }
 
 function list(): number {

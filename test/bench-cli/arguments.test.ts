@@ -21,6 +21,7 @@ describe('help', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/Examples?:/);
     expect(stdout).toContain(`$ pinfold-bench ${name}`);
+    expect(stdout).not.toMatch(/default: (false|\[\])/);
   });
 
   test('is also had by "help COMMAND"', async () => {
