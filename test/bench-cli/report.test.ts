@@ -145,10 +145,10 @@ describe('--format github-action-benchmark', () => {
   });
 
   test('of a real run is what the action reads: name, unit and value; range and extra as text', async () => {
-    await runBench(directory, '--scenario', 'fsync', '--hold', '1', '--seconds', '1', '--json', 'a.json');
+    await runBench(directory, '--scenario', 'deadlock', '--seconds', '1', '--json', 'a.json');
     expect(reportIn(directory, 'a.json').interrupted).toBe(false);
     const entries = [...(await exported('smaller')), ...(await exported('larger'))];
-    expect(entries.length).toBeGreaterThan(4);
+    expect(entries.length).toBeGreaterThanOrEqual(4);
     for (const { name, unit, value, range, extra, ...others } of entries) {
       expect([typeof name, typeof unit, Number.isFinite(value)]).toEqual(['string', 'string', true]);
       for (const text of [range, extra]) expect(['string', 'undefined']).toContain(typeof text);
