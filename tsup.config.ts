@@ -30,6 +30,8 @@ export default defineConfig([
       document: 'bench/document.ts',
       worker: 'node_modules/piscina/dist/worker.js',
       picture: 'scripts/picture.ts',
+      'peer-process': 'bench/roles/peers/process.ts',
+      'peer-thread': 'bench/roles/peers/thread.ts',
     },
     outDir: 'bench/dist',
     format: ['esm'],

@@ -8,15 +8,26 @@ export async function measureScenario(run: Run, scenario: Scenario, durationMs: 
   const pages = scenario.floorPages;
   const before = pages === undefined ? null : await floorOf(run, scenario, pages);
   const startMs = performance.now();
-  const startCpu = process.cpuUsage();
+  const startCpu = cpuOf(run);
   try {
     await scenario.measure(run, durationMs);
   } finally {
-    const { user, system } = process.cpuUsage(startCpu);
+    const { user, system } = cpuOf(run);
     const wallMs = performance.now() - startMs;
-    run.report.cpu.push({ scenario: scenario.name, wallMs, userMs: user / 1e3, systemMs: system / 1e3 });
+    run.report.cpu.push({
+      scenario: scenario.name,
+      wallMs,
+      userMs: (user - startCpu.user) / 1e3,
+      systemMs: (system - startCpu.system) / 1e3,
+    });
   }
   if (pages === undefined || before === null) return;
   const after = await floorOf(run, scenario, pages);
   if (after !== null) run.report.floors.push({ scenario: scenario.name, pages, before, after });
+}
+
+/** CPU time of the bench and of the processes that it has started so far, µs. */
+function cpuOf({ childrenCpu }: Run): { user: number; system: number } {
+  const { user, system } = process.cpuUsage();
+  return { user: user + childrenCpu.user, system: system + childrenCpu.system };
 }

@@ -169,7 +169,12 @@ function scenarios(values: string[]): Scenario[] {
       throw new BadOption(`--scenario: '${name}' is not a scenario; there are ${known.join(', ')}`);
     }
   }
-  return SCENARIOS.filter(({ name }) => asked.includes(name));
+  const chosen = SCENARIOS.filter(({ name }) => asked.includes(name));
+  for (const { refusal } of chosen) {
+    const why = refusal?.();
+    if (why !== undefined) throw new BadOption(`--scenario: ${why}`);
+  }
+  return chosen;
 }
 
 function holds(values: string[]): number[] {

@@ -15,6 +15,8 @@ export interface Run {
   /** Raised by a signal, or by a role that failed: every role ends soon after. */
   stop: StopWord;
   report: BenchReport;
+  /** CPU time of processes that the run has started and that have ended, µs. */
+  childrenCpu: { user: number; system: number };
   /** Next unused commit sequence number: each commit of a run has its own. */
   nextSequence: number;
 }

@@ -16,6 +16,8 @@ export interface Scenario {
   floorPages?: number;
   /** It has no use for more time than this. */
   maxMs?: number;
+  /** Why it can't run here, and what to do about it; undefined if it can. */
+  refusal?(): string | undefined;
   /** Measures for about `durationMs` and puts what it finds into `run.report`, as it finds it. Ends soon when `run.stop` is raised. */
   measure(run: Run, durationMs: number): Promise<void>;
   /** Tables of what the report has of it, with what is to be read beside them; empty if that is nothing. */

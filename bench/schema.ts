@@ -8,6 +8,7 @@ import type { Verdict } from './report/figure';
 import { COLD_SCAN, type ColdScanResult } from './scenarios/coldscan/shape';
 import { KEEP_OR_REDIRTY_CELL, type KeepOrRedirtyCell } from './scenarios/keep-or-redirty/shape';
 import { MEMORY, type MemoryFigures } from './scenarios/memory/result';
+import { PEERS, type PeersResult } from './scenarios/peers/shape';
 import { PRESSURE, type PressureCell } from './scenarios/pressure/result';
 import { REPLACEMENT, type Replacement } from './scenarios/replacement/result';
 import { STABLE, type StableResult } from './scenarios/stable/shape';
@@ -62,6 +63,7 @@ export interface Results {
   pressure: PressureCell[];
   coldScan: ColdScanResult | null;
   replacement: Replacement | null;
+  peers: PeersResult | null;
 }
 
 export const noResults = (): Results => ({
@@ -76,6 +78,7 @@ export const noResults = (): Results => ({
   pressure: [],
   coldScan: null,
   replacement: null,
+  peers: null,
 });
 
 /** What the command asked for; `asked`: its own number of seconds. */
@@ -415,6 +418,7 @@ export const REPORT = fields({
   pressure: PRESSURE,
   coldScan: nullable(COLD_SCAN),
   replacement: nullable(REPLACEMENT),
+  peers: nullable(PEERS),
   failures: list('string'),
 });
 

@@ -39,7 +39,8 @@ describe('what it tells of itself', () => {
       .split('\n\n')[0]
       .split('\n')
       .map((line) => line.split(' ')[0]);
-    const expected = 'fsync deadlock mixed micro memory keep-or-redirty stable pressure coldscan replacement';
+    const expected =
+      'fsync deadlock mixed micro memory keep-or-redirty stable pressure coldscan replacement peers';
     expect(names).toEqual(expected.split(' '));
     expect(stdout).toContain('without --scenario has fsync, deadlock, mixed, micro;');
   });

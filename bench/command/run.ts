@@ -39,7 +39,15 @@ export async function runBench(options: BenchOptions): Promise<number> {
   process.once('exit', () => files.remove());
   const report = emptyReport(options, files);
   const progress = new Progress(plannedSeconds(options.scenarios, options.seconds));
-  const run: Run = { options, files, progress, stop: createStopWord(), report, nextSequence: 1 };
+  const run: Run = {
+    options,
+    files,
+    progress,
+    stop: createStopWord(),
+    report,
+    childrenCpu: { user: 0, system: 0 },
+    nextSequence: 1,
+  };
 
   print(`${opening(report, files.paths.data)}\n`);
   const failure = await runScenarios(run);

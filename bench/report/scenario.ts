@@ -23,5 +23,5 @@ function cpuOf({ name }: Scenario, { cpu }: BenchReport): string {
   const used = cpu.find(({ scenario }) => scenario === name);
   if (used === undefined || used.wallMs === 0) return '';
   const { wallMs, userMs, systemMs } = used;
-  return `CPU time of the process: ${digits((userMs + systemMs) / wallMs)} cores for ${digits(wallMs / 1e3)} s, ${Math.round((100 * systemMs) / Math.max(1, userMs + systemMs))}% of it in the system.`;
+  return `CPU time of the bench: ${digits((userMs + systemMs) / wallMs)} cores for ${digits(wallMs / 1e3)} s, ${Math.round((100 * systemMs) / Math.max(1, userMs + systemMs))}% of it in the system.`;
 }

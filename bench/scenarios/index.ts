@@ -29,6 +29,7 @@ import { keepOrRedirtyTables } from '../report/keep-or-redirty';
 import { microTable } from '../report/micro';
 import { mixedTables } from '../report/mixed';
 import { stableTables } from '../report/stable';
+import { peersRefusal } from '../roles/peers/installed';
 import type { Scenario } from '../scenario';
 import { coldScan, coldScanFailures } from './coldscan';
 import { deadlock, deadlockFailures } from './deadlock';
@@ -38,6 +39,10 @@ import { memory, memoryFailures } from './memory';
 import { memoryTables } from './memory/table';
 import { micro } from './micro';
 import { mixed, mixedFailures } from './mixed';
+import { peers } from './peers';
+import { peersFailures } from './peers/failures';
+import { peersCharts, peersFigures } from './peers/figures';
+import { peersTables } from './peers/table';
 import { pressure, pressureFailures } from './pressure';
 import { pressureTable } from './pressure/table';
 import { replacement, replacementFailures } from './replacement';
@@ -152,5 +157,16 @@ export const SCENARIOS: readonly Scenario[] = [
     figures: replacementFigures,
     charts: replacementCharts,
     failures: replacementFailures,
+  },
+  {
+    name: 'peers',
+    what: 'beside fs, lru-cache, lmdb, mmap-io and SQLite: reads, durable writes, memory, start-up (npm run bench:peers)',
+    share: 0,
+    refusal: peersRefusal,
+    measure: peers,
+    blocks: peersTables,
+    figures: peersFigures,
+    charts: peersCharts,
+    failures: peersFailures,
   },
 ];
