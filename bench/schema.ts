@@ -223,11 +223,15 @@ export interface DeadlockCell {
 /** `stores` and `skip` are controls: records are stored through write pins instead of by update; fsync passes pinned pages over. */
 export type MixedArm = 'updates' | 'stores' | 'skip';
 
-/** Two threads a role, all at once over the pages of one file. */
+/** Two threads a role, all at once over the pages of one file, popular ones and others (zipf). */
 export interface MixedCell {
   arm: MixedArm;
   pinnedDirty: PinnedDirty;
+  /** Of the file, and as many as the cache holds at a time. */
   pages: number;
+  frames: number;
+  /** Of all lookups, those that found their page; null if there were none. */
+  hitRatio: number | null;
   durationMs: number;
   roles: Record<MixedRole, RoleFigures>;
   truth: MixedTruthFigures;
@@ -338,6 +342,8 @@ const MIXED_CELL = fields({
   arm: oneOf('updates', 'stores', 'skip'),
   pinnedDirty: oneOf('keep', 'redirty'),
   pages: 'number',
+  frames: 'number',
+  hitRatio: nullable('number'),
   durationMs: 'number',
   roles: fields({ update: ROLE, view: ROLE, dma: ROLE, fsync: ROLE }),
   truth: fields({

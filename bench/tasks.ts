@@ -208,7 +208,8 @@ export interface OpenLoopResult {
 /** A role of the mixed scenario, for one of the threads that play it. */
 export interface MixedTask extends Attached, OpenLoop {
   arm: MixedArm;
-  pages: number;
+  /** All pages of the file, the most popular first. */
+  popularity: Int32Array<SharedArrayBuffer>;
   /** Of what the DMA reads: page n is full of the byte n. */
   sourcePath: string;
   announced: Announced;

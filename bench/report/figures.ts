@@ -58,9 +58,16 @@ export function deadlockFigures({ deadlock }: BenchReport): Figure[] {
 export function mixedFigures({ mixed }: BenchReport): Figure[] {
   return mixed
     .filter(({ arm }) => arm === 'updates')
-    .flatMap(({ pinnedDirty, roles }) =>
-      MIXED_ROLES.flatMap((role) => latencies(`mixed, ${pinnedDirty}, ${role}`, roles[role].latency)),
-    );
+    .flatMap(({ pinnedDirty, roles, hitRatio }) => [
+      ...MIXED_ROLES.flatMap((role) => latencies(`mixed, ${pinnedDirty}, ${role}`, roles[role].latency)),
+      {
+        ...BARE,
+        name: `mixed, ${pinnedDirty}, hits`,
+        value: hitRatio === null ? null : 100 * hitRatio,
+        unit: '% hits',
+        better: 'larger',
+      },
+    ]);
 }
 
 export function microFigures({ micro }: BenchReport): Figure[] {
