@@ -22,6 +22,7 @@ export { mixedViewer } from './roles/mixed/viewer';
 export { batchFloor, diskRate } from './roles/pressure/batch';
 export { pressurePinner } from './roles/pressure/pinner';
 export { pressureWriter } from './roles/pressure/writer';
+export { receiver, sender } from './roles/receiver';
 export { stableCaller } from './roles/stable/caller';
 export { checksumSpeed } from './roles/stable/checksum';
 export { stableDevice, stableStorer } from './roles/stable/pinners';

@@ -138,7 +138,11 @@ export interface FsyncCell {
   /** `bare` is fs.writeSync + fs.fdatasyncSync of as many pages beside the same pinners, without the cache. */
   policy: FsyncPolicy;
   pinnedDirty: PinnedDirty;
+  /** The mean of all holds. */
   holdMs: number;
+  holdShape: HoldShape;
+  pinSource: PinSource;
+  /** The mean of all blocks. */
   blockMs: number;
   blocks: number;
   /** Intended starts a second. */
@@ -180,6 +184,8 @@ interface Truth {
   /** Records found older than promised, and records found half written. */
   recordsOlder: number;
   recordsTorn: number;
+  /** Pages found with older bytes than a socket had received before the call. */
+  receivedOlder: number;
 }
 
 interface Queue {
@@ -196,7 +202,7 @@ interface Queue {
 interface PinFigures {
   /** Write pins taken by the pinners, in all arms. */
   taken: number;
-  /** Bytes that libuv reads stored into pinned pages. */
+  /** Bytes that libuv stored into pinned pages: reads of a file, or receives from a socket. */
   dmaBytes: number;
   /** Words that the storing thread stored into pinned pages. */
   words: number;
@@ -308,12 +314,20 @@ const FSYNC_CELL = fields({
   policy: oneOf('bare', 'bounce', 'block', 'skip'),
   pinnedDirty: oneOf('keep', 'redirty'),
   holdMs: 'number',
+  holdShape: oneOf(...HOLD_SHAPES),
+  pinSource: oneOf(...PIN_SOURCES),
   blockMs: 'number',
   blocks: 'number',
   duePerSecond: 'number',
   arms: fields({ pinned: ARM, none: ARM, noneAgain: ARM }),
   ratios: fields({ p50: RATIO, p99: RATIO }),
-  truth: fields({ checked: 'number', lies: 'number', recordsOlder: 'number', recordsTorn: 'number' }),
+  truth: fields({
+    checked: 'number',
+    lies: 'number',
+    recordsOlder: 'number',
+    recordsTorn: 'number',
+    receivedOlder: 'number',
+  }),
   queue: fields({ carriedOver: 'number', givenUp: 'number', timeouts: 'number', backlogMax: 'number' }),
   pins: fields({ taken: 'number', dmaBytes: 'number', words: 'number', missed: 'number' }),
 });

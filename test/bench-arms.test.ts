@@ -5,7 +5,7 @@ import { ARMS, blockAt, drawTimeline, rhythmOf } from '../bench/timeline.ts';
 const NS_PER_MS = 1e6;
 
 describe.each([0, 1, 10, 30, 100])('the timeline of a hold of %d ms', (holdMs) => {
-  const timeline = drawTimeline({ startNs: 1e9, durationMs: 3_000, holdMs, seed: 7 });
+  const timeline = drawTimeline({ startNs: 1e9, durationMs: 3_000, holdMs, holdShape: 'fixed', seed: 7 });
   const { blockArm, blockStartNs, holdArm, holdStartNs, holdEndNs, staggerNs, endNs } = timeline;
 
   test('gives each triple of neighbouring blocks every arm once', () => {

@@ -34,7 +34,7 @@ import { coldScan, coldScanFailures } from './coldscan';
 import { deadlock, deadlockFailures } from './deadlock';
 import { fsyncFailures, fsyncUnderPins } from './fsync-under-pins';
 import { keepOrRedirty, keepOrRedirtyFailures } from './keep-or-redirty';
-import { memory, memoryFailures } from './memory';
+import { memory, memoryFailures, memoryUnfit } from './memory';
 import { memoryTables } from './memory/table';
 import { micro } from './micro';
 import { mixed, mixedFailures } from './mixed';
@@ -53,6 +53,7 @@ export const SCENARIOS: readonly Scenario[] = [
     what: 'fsync latency while pages are pinned: bounce, block, and a control that lies',
     share: 60,
     floorPages: 8,
+    fullShare: 130,
     measure: fsyncUnderPins,
     blocks: fsyncTables,
     figures: fsyncFigures,
@@ -64,6 +65,7 @@ export const SCENARIOS: readonly Scenario[] = [
     what: "fsync's caller holds a lock that the pinner needs before it unpins",
     share: 3,
     floorPages: 1,
+    fullShare: 3,
     maxMs: DEADLOCK_MAX_MS,
     measure: deadlock,
     blocks: deadlockTable,
@@ -76,6 +78,7 @@ export const SCENARIOS: readonly Scenario[] = [
     what: 'updates, views, DMA and fsync at once: does a view or the file show half an update?',
     share: 8,
     floorPages: 16,
+    fullShare: 14,
     measure: mixed,
     blocks: mixedTables,
     figures: mixedFigures,
@@ -85,7 +88,8 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'micro',
     what: 'the cost of a hit, of a commit and of writeback, beside Map.get, fs and lru-cache',
-    share: 22,
+    share: 15,
+    fullShare: 30,
     measure: micro,
     blocks: microTable,
     figures: microFigures,
@@ -96,6 +100,8 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'memory',
     what: 'what a pool of up to 8 GiB costs, and 10,000 open files: hits, fsync, metadata, resident memory',
     share: 0,
+    fullShare: 30,
+    unfit: memoryUnfit,
     measure: memory,
     blocks: memoryTables,
     figures: memoryFigures,
@@ -107,6 +113,7 @@ export const SCENARIOS: readonly Scenario[] = [
     what: 'is a page dirty all the time it is pinned, or cleaned and dirty again at the unpin? What either costs',
     share: 0,
     floorPages: 8,
+    fullShare: 30,
     measure: keepOrRedirty,
     blocks: keepOrRedirtyTables,
     figures: keepOrRedirtyFigures,
@@ -117,6 +124,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'stable',
     what: 'stores into pages while they are written with a checksum: is what the file has what its checksum says?',
     share: 0,
+    fullShare: 12,
     measure: stable,
     blocks: stableTables,
     figures: stableFigures,
@@ -127,6 +135,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'pressure',
     what: 'writers that dirty five times more than the disk takes, with up to 95% of the dirty pages pinned: the longest write',
     share: 0,
+    fullShare: 22,
     measure: pressure,
     blocks: pressureTable,
     figures: pressureFigures,
@@ -137,6 +146,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'coldscan',
     what: 'a cold file from end to end, beside a plain loop of fs.readSync; and what that leaves of a hot set',
     share: 0,
+    fullShare: 30,
     measure: coldScan,
     blocks: coldScanTables,
     figures: coldScanFigures,
@@ -147,6 +157,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'replacement',
     what: 'hit ratios over generated traces, or one of yours, beside LRU, CLOCK, 2Q, ARC, SIEVE, S3-FIFO',
     share: 0,
+    fullShare: 15,
     measure: replacement,
     blocks: replacementTables,
     figures: replacementFigures,

@@ -1,6 +1,7 @@
 // Rows of the table of bars.
 
 import { uncertaintyOf, verdictOf } from '../arms';
+import { unusualOf } from '../report/fsync';
 import type { ArmFigures, FsyncCell, MicroRow } from '../schema';
 import { median, spreadOf } from '../statistics';
 
@@ -78,7 +79,8 @@ function worstHold(cells: FsyncCell[], figure: 'p50' | 'p99'): MicroRow {
   const { paired, control, verdict, bar } = worst.ratios[figure];
   const us = (arm: ArmFigures) => arm.latency[`${figure}Us`] ?? 0;
   const same = control.paired ?? control.pooled;
-  const judgedNote = `at ${worst.holdMs} ms; ${judged.length} of ${cells.length} holds have a verdict`;
+  const where = [`at ${worst.holdMs} ms`, ...unusualOf(worst)].join(', ');
+  const judgedNote = `${where}; ${judged.length} of ${cells.length} cells have a verdict`;
   return {
     name: `fsync ${figure}, pages pinned ÷ none: ${worst.pinnedDirty}, worst hold`,
     value: ratioOf(worst),

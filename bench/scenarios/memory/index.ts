@@ -1,5 +1,6 @@
 // What a pool's size costs, and many open files: hits, fsync, metadata, resident memory.
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { isStopped } from '../../clock';
 import type { Crew } from '../../crew';
@@ -14,6 +15,8 @@ const MIB = 1 << 20;
 const GIB = 1 << 30;
 const POOLS = [64 * MIB, 512 * MIB, 8 * GIB];
 const HOT_PAGES = 1_024;
+/** What a run touches of the largest pool, of its files in the system's cache, and of what else there is. */
+const RAM_MIN = 6 * GIB;
 const COUNTS = [1, 64, 1_024, 4_096, 65_536];
 const COUNT_MOST = COUNTS[COUNTS.length - 1];
 const FILES = 10_000;
@@ -36,6 +39,12 @@ const QUIET: CacheOptions = {
   dirtyExpireMs: 2 ** 30,
   writebackIntervalMs: 2 ** 30,
 };
+
+export function memoryUnfit(): string | undefined {
+  const bytes = os.totalmem();
+  if (bytes >= RAM_MIN) return undefined;
+  return `it takes a machine of ${RAM_MIN / GIB} GiB, and this one has ${(bytes / GIB).toFixed(1)} (by name it runs all the same)`;
+}
 
 export async function memory(run: Run, durationMs: number): Promise<void> {
   const found: MemoryFigures = { pools: [], files: null };
