@@ -6,6 +6,8 @@ import { LATENCY, type Latency } from './histogram';
 import { PORTRAIT, type Portrait } from './portrait';
 import type { Verdict } from './report/figure';
 import { COLD_SCAN, type ColdScanResult } from './scenarios/coldscan/shape';
+import { GROUP_COMMIT, type GroupCommitResult } from './scenarios/group-commit/shape';
+import { HOT_PAGE, type HotPageResult } from './scenarios/hot-page/shape';
 import { KEEP_OR_REDIRTY_CELL, type KeepOrRedirtyCell } from './scenarios/keep-or-redirty/shape';
 import { MEMORY, type MemoryFigures } from './scenarios/memory/result';
 import { PRESSURE, type PressureCell } from './scenarios/pressure/result';
@@ -55,6 +57,8 @@ export interface Results {
   portraits: Portrait[];
   deadlock: DeadlockCell[];
   mixed: MixedCell[];
+  groupCommit: GroupCommitResult | null;
+  hotPage: HotPageResult | null;
   micro: MicroRow[];
   memory: MemoryFigures | null;
   keepOrRedirty: KeepOrRedirtyCell[];
@@ -69,6 +73,8 @@ export const noResults = (): Results => ({
   portraits: [],
   deadlock: [],
   mixed: [],
+  groupCommit: null,
+  hotPage: null,
   micro: [],
   memory: null,
   keepOrRedirty: [],
@@ -428,6 +434,8 @@ export const REPORT = fields({
   portraits: list(PORTRAIT),
   deadlock: list(DEADLOCK_CELL),
   mixed: list(MIXED_CELL),
+  groupCommit: nullable(GROUP_COMMIT),
+  hotPage: nullable(HOT_PAGE),
   micro: list(MICRO_ROW),
   memory: nullable(MEMORY),
   keepOrRedirty: list(KEEP_OR_REDIRTY_CELL),

@@ -167,19 +167,6 @@ export interface Window {
   durationMs: number;
 }
 
-export interface ViewerTask extends Attached, Window {}
-
-export interface CommitterTask extends Attached, Window {
-  callers: number;
-  /** Each caller writes a page of its own, from this one on. */
-  firstPage: number;
-}
-
-export interface WindowResult {
-  /** Ended within the window. */
-  operations: number;
-}
-
 export interface CommitCostTask extends Attached {
   barePath: string;
   durationMs: number;

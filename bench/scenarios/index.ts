@@ -33,6 +33,10 @@ import type { Scenario } from '../scenario';
 import { coldScan, coldScanFailures } from './coldscan';
 import { deadlock, deadlockFailures } from './deadlock';
 import { fsyncFailures, fsyncUnderPins } from './fsync-under-pins';
+import { groupCommit, groupCommitFailures } from './group-commit';
+import { groupCommitCharts, groupCommitFigures, groupCommitTable } from './group-commit/report';
+import { hotPage, hotPageFailures } from './hot-page';
+import { hotPageCharts, hotPageFigures, hotPageTables } from './hot-page/report';
 import { keepOrRedirty, keepOrRedirtyFailures } from './keep-or-redirty';
 import { memory, memoryFailures, memoryUnfit } from './memory';
 import { memoryTables } from './memory/table';
@@ -84,6 +88,29 @@ export const SCENARIOS: readonly Scenario[] = [
     figures: mixedFigures,
     charts: mixedCharts,
     failures: (report) => mixedFailures(report.mixed, report.interrupted),
+  },
+  {
+    name: 'group-commit',
+    what: '1 to 64 callers of fsync at once, in one thread and in several: commits a second, latencies, flushes',
+    share: 7,
+    fullShare: 16,
+    floorPages: 1,
+    measure: groupCommit,
+    blocks: groupCommitTable,
+    figures: groupCommitFigures,
+    charts: groupCommitCharts,
+    failures: (report) => groupCommitFailures(report.groupCommit, report.interrupted),
+  },
+  {
+    name: 'hot-page',
+    what: 'one page viewed, pinned, updated and read by 1, 2, 4 … threads; are views whole while it changes?',
+    share: 6,
+    fullShare: 12,
+    measure: hotPage,
+    blocks: hotPageTables,
+    figures: hotPageFigures,
+    charts: hotPageCharts,
+    failures: (report) => hotPageFailures(report.hotPage, report.interrupted),
   },
   {
     name: 'micro',
