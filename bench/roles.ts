@@ -1,6 +1,7 @@
 // What piscina runs: one export a role. Each is one coarse task that lasts as long as its cell.
 export { bareFloor } from './roles/bare-floor';
 export { caller } from './roles/caller';
+export { churnSteady } from './roles/churn/steady';
 export { coldHot } from './roles/coldscan/hot';
 export { coldScanner } from './roles/coldscan/scanner';
 export { commitCost } from './roles/commit-cost';

@@ -5,6 +5,7 @@
 import { LATENCY, type Latency } from './histogram';
 import { PORTRAIT, type Portrait } from './portrait';
 import type { Verdict } from './report/figure';
+import { CHURN, type ChurnResult } from './scenarios/churn/shape';
 import { COLD_SCAN, type ColdScanResult } from './scenarios/coldscan/shape';
 import { GROUP_COMMIT, type GroupCommitResult } from './scenarios/group-commit/shape';
 import { HOT_PAGE, type HotPageResult } from './scenarios/hot-page/shape';
@@ -59,6 +60,7 @@ export interface Results {
   mixed: MixedCell[];
   groupCommit: GroupCommitResult | null;
   hotPage: HotPageResult | null;
+  churn: ChurnResult | null;
   micro: MicroRow[];
   memory: MemoryFigures | null;
   keepOrRedirty: KeepOrRedirtyCell[];
@@ -75,6 +77,7 @@ export const noResults = (): Results => ({
   mixed: [],
   groupCommit: null,
   hotPage: null,
+  churn: null,
   micro: [],
   memory: null,
   keepOrRedirty: [],
@@ -436,6 +439,7 @@ export const REPORT = fields({
   mixed: list(MIXED_CELL),
   groupCommit: nullable(GROUP_COMMIT),
   hotPage: nullable(HOT_PAGE),
+  churn: nullable(CHURN),
   micro: list(MICRO_ROW),
   memory: nullable(MEMORY),
   keepOrRedirty: list(KEEP_OR_REDIRTY_CELL),

@@ -30,6 +30,8 @@ import { microTable } from '../report/micro';
 import { mixedTables } from '../report/mixed';
 import { stableTables } from '../report/stable';
 import type { Scenario } from '../scenario';
+import { churn, churnFailures } from './churn';
+import { churnCharts, churnFigures, churnTables } from './churn/report';
 import { coldScan, coldScanFailures } from './coldscan';
 import { deadlock, deadlockFailures } from './deadlock';
 import { fsyncFailures, fsyncUnderPins } from './fsync-under-pins';
@@ -111,6 +113,18 @@ export const SCENARIOS: readonly Scenario[] = [
     figures: hotPageFigures,
     charts: hotPageCharts,
     failures: (report) => hotPageFailures(report.hotPage, report.interrupted),
+  },
+  {
+    name: 'churn',
+    what: 'workers come, use the cache and go, half of them terminated: what it costs the others, and what is left behind',
+    share: 6,
+    fullShare: 16,
+    floorPages: 1,
+    measure: churn,
+    blocks: churnTables,
+    figures: churnFigures,
+    charts: churnCharts,
+    failures: (report) => churnFailures(report.churn, report.interrupted),
   },
   {
     name: 'micro',
