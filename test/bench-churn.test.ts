@@ -1,42 +1,10 @@
-import { createHistogram } from 'node:perf_hooks';
 import { describe, expect, test } from 'vitest';
-import { latencyOf } from '../bench/histogram.ts';
 import { churnFailures } from '../bench/scenarios/churn/index.ts';
 import { churnCharts, churnFigures } from '../bench/scenarios/churn/report.ts';
-import {
-  CHURN,
-  CHURN_ARMS,
-  type ChurnArm,
-  type ChurnResult,
-  STEADY_ROLES,
-} from '../bench/scenarios/churn/shape.ts';
+import { CHURN, CHURN_ARMS, type ChurnResult, STEADY_ROLES } from '../bench/scenarios/churn/shape.ts';
 import type { BenchReport } from '../bench/schema.ts';
 import { problemsOf } from '../bench/shape.ts';
-
-/** Of operations that all took as long, in µs. */
-function latency(us: number) {
-  const histogram = createHistogram();
-  for (let n = 0; n < 100; n++) histogram.record(us * 1_000);
-  return latencyOf(histogram);
-}
-
-const LATENCY = Object.fromEntries(CHURN_ARMS.map((arm, n) => [arm, latency(100 * (n + 1))])) as Record<
-  ChurnArm,
-  ReturnType<typeof latencyOf>
->;
-
-const found = (other: Partial<ChurnResult> = {}): ChurnResult => ({
-  blockMs: 400,
-  blocks: 3,
-  steady: STEADY_ROLES.map((role) => ({ role, duePerSecond: 100, latency: LATENCY, givenUp: 0 })),
-  workers: { started: 9, perSecond: 8, terminated: 4, ended: 5, commits: 90, firstHit: latency(30_000) },
-  steadyTruth: { checked: 50, lies: 0 },
-  workersTruth: { checked: 90, lies: 0 },
-  left: { checked: 20, lies: 0 },
-  skip: { checked: 30, lies: 30 },
-  leaks: { owners: 0, readPins: 0, writePins: 0, writebacks: 0, orphans: 0 },
-  ...other,
-});
+import { churnResult as found } from './support/churn.ts';
 
 const reportOf = (churn: ChurnResult | null) => ({ churn }) as BenchReport;
 
@@ -86,7 +54,7 @@ test('figures are ratios with the A/A control beside them, under names of their 
   const figures = churnFigures(reportOf(found()));
   const names = figures.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
-  const fsync = figures.find(({ name }) => name === 'churn, fsync, p50 in churn ÷ calm');
+  const fsync = figures.find(({ name }) => name === 'worker churn, fsync, p50 in churn ÷ calm');
   expect(fsync?.value).toBeCloseTo(2, 1);
   expect(fsync?.control).toBeCloseTo(4, 1);
 });

@@ -1,39 +1,11 @@
-import { createHistogram } from 'node:perf_hooks';
 import { describe, expect, test } from 'vitest';
-import { latencyOf } from '../bench/histogram.ts';
 import { groupCommitFailures } from '../bench/scenarios/group-commit/index.ts';
 import { groupCommitCharts, groupCommitFigures } from '../bench/scenarios/group-commit/report.ts';
-import {
-  GROUP_COMMIT,
-  type GroupCommitCell,
-  type GroupCommitResult,
-} from '../bench/scenarios/group-commit/shape.ts';
+import { GROUP_COMMIT, type GroupCommitResult } from '../bench/scenarios/group-commit/shape.ts';
 import { groupCommitRows } from '../bench/scenarios/micro-rows.ts';
 import type { BenchReport } from '../bench/schema.ts';
 import { problemsOf } from '../bench/shape.ts';
-
-const LATENCY = latencyOf(createHistogram());
-
-const cell = (threads: number, callers: number, lies = 0): GroupCommitCell => ({
-  threads,
-  callers,
-  commitsPerSecond: 100 * callers,
-  latency: LATENCY,
-  flushesPerCommit: 1 / callers,
-  ratio: callers === 1 ? null : { median: callers, q1: callers - 1, q3: callers + 1 },
-  bar: callers === 8 ? 4 : null,
-  verdict: callers === 8 ? 'ok' : 'none',
-  truth: { checked: 9, lies },
-});
-
-const found = (cells: GroupCommitCell[], skipLies = 5): GroupCommitResult => ({
-  windowMs: 50,
-  rounds: 6,
-  cells,
-  control: 1.01,
-  floor: { commitsPerSecond: 120, latency: LATENCY },
-  skip: { checked: 5, lies: skipLies },
-});
+import { groupCommitCell as cell, groupCommitResult as found } from './support/group-commit.ts';
 
 const GOOD = found([cell(1, 1), cell(1, 8), cell(4, 8)]);
 const reportOf = (groupCommit: GroupCommitResult | null) => ({ groupCommit }) as BenchReport;

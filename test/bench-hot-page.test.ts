@@ -1,42 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { hotPageFailures } from '../bench/scenarios/hot-page/index.ts';
 import { hotPageCharts, hotPageFigures } from '../bench/scenarios/hot-page/report.ts';
-import {
-  HOT_OPERATIONS,
-  HOT_PAGE,
-  type HotPageResult,
-  type HotPageTruth,
-} from '../bench/scenarios/hot-page/shape.ts';
+import { HOT_OPERATIONS, HOT_PAGE, type HotPageResult } from '../bench/scenarios/hot-page/shape.ts';
 import { hotPageRow } from '../bench/scenarios/micro-rows.ts';
 import type { BenchReport } from '../bench/schema.ts';
 import { problemsOf } from '../bench/shape.ts';
-
-const truth = (seen: Partial<HotPageTruth> = {}): HotPageTruth => ({
-  changes: 9,
-  views: 90,
-  torn: 0,
-  older: 0,
-  ...seen,
-});
-
-const found = (updates = truth(), stores = truth({ torn: 3 })): HotPageResult => ({
-  cores: 2,
-  windowMs: 40,
-  rounds: 7,
-  cells: HOT_OPERATIONS.flatMap((operation) =>
-    [1, 2].map((threads) => ({
-      operation,
-      threads,
-      millionsPerSecond: 10 * threads,
-      ratio: threads === 1 ? null : { median: 1.95, q1: 1.9, q3: 2 },
-      control: 1,
-      bar: threads === 2 && operation === 'view' ? 1.9 : null,
-      verdict: threads === 2 && operation === 'view' ? ('ok' as const) : ('none' as const),
-    })),
-  ),
-  updates,
-  stores,
-});
+import { hotPageResult as found, hotPageTruth as truth } from './support/hot-page.ts';
 
 const reportOf = (hotPage: HotPageResult | null) => ({ hotPage }) as BenchReport;
 

@@ -134,7 +134,7 @@ export function churnFigures({ churn }: BenchReport): Figure[] {
     (['p50Us', 'p99Us'] as const).map(
       (figure): Figure => ({
         ...bare,
-        name: `churn, ${figures.role}, ${figure.slice(0, 3)} in churn ÷ calm`,
+        name: `worker churn, ${figures.role}, ${figure.slice(0, 3)} in churn ÷ calm`,
         value: over(figures, 'churn', figure),
         unit: '×',
         better: 'smaller',
@@ -148,7 +148,7 @@ export function churnFigures({ churn }: BenchReport): Figure[] {
     {
       ...bare,
       control: null,
-      name: 'churn, new Worker to first hit, p50',
+      name: 'worker churn, new Worker to first hit, p50',
       value: firstHit.p50Us,
       unit: 'µs',
       better: 'smaller',
@@ -161,9 +161,13 @@ export function churnCharts({ churn }: BenchReport): Chart[] {
   return churn.steady.map(
     ({ role, latency }): Chart => ({
       kind: 'percentiles',
-      title: `${ROLE_NAME[role]} while workers come and go`,
-      description: `Latency of ${ROLE_NAME[role]}, from when it was due, with workers that use the cache, with others that do not, and without any`,
-      series: CHURN_ARMS.map((arm) => ({ name: ARM_NAME[arm], curve: latency[arm].curve })),
+      title: `Latency of ${ROLE_NAME[role]} while workers come and go`,
+      description: `From when it was due; p50 and p99 in ms: ${CHURN_ARMS.map((arm) => `${ARM_NAME[arm]} ${ms(latency[arm].p50Us)}, ${ms(latency[arm].p99Us)}`).join('; ')}. Bystanders leave the cache alone.`,
+      series: CHURN_ARMS.map((arm) => ({
+        name: ARM_NAME[arm],
+        control: arm === 'calmAgain' || arm === 'bystanders',
+        curve: latency[arm].curve,
+      })),
     }),
   );
 }

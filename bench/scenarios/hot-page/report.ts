@@ -103,12 +103,19 @@ export function hotPageCharts({ hotPage }: BenchReport): Chart[] {
     const cell = hotPage.cells.find((each) => each.operation === operation && each.threads === n);
     return cell === undefined ? null : figure(cell);
   };
+  const most = threads[threads.length - 1];
+  const said = HOT_OPERATIONS.map(
+    (operation) => `${NAME[operation]} ${ratio(of(operation, most, (cell) => cell.ratio?.median ?? null))}`,
+  );
+  const alone = HOT_OPERATIONS.map(
+    (operation) => `${NAME[operation]} ${digits(of(operation, 1, (cell) => cell.millionsPerSecond))}`,
+  );
   return [
     {
       kind: 'lines',
-      title: 'one hot page over threads, relative to one thread',
-      description: `How views, pins, updates and reads of one page scale with threads, on ${hotPage.cores} cores`,
-      x: { label: 'threads', scale: 'linear', values: threads },
+      title: 'One hot page by threads, relative to one thread',
+      description: `On ${hotPage.cores} cores, ${most} threads ÷ 1: ${said.join('; ')}.`,
+      x: { label: 'threads', scale: 'steps', values: threads },
       y: { label: '÷ 1 thread', scale: 'linear' },
       series: HOT_OPERATIONS.map((operation) => ({
         name: NAME[operation],
@@ -117,9 +124,9 @@ export function hotPageCharts({ hotPage }: BenchReport): Chart[] {
     },
     {
       kind: 'lines',
-      title: 'one hot page over threads',
-      description: `Millions of operations a second of all threads together, on ${hotPage.cores} cores`,
-      x: { label: 'threads', scale: 'linear', values: threads },
+      title: 'One hot page by threads',
+      description: `Millions of operations a second of all threads together, on ${hotPage.cores} cores; by one thread: ${alone.join('; ')}.`,
+      x: { label: 'threads', scale: 'steps', values: threads },
       y: { label: 'M/s', scale: 'log' },
       series: HOT_OPERATIONS.map((operation) => ({
         name: NAME[operation],
