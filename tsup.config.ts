@@ -27,6 +27,7 @@ export default defineConfig([
     entry: {
       main: 'bench/main.ts',
       roles: 'bench/roles.ts',
+      visitor: 'bench/roles/churn/visitor.ts',
       document: 'bench/document.ts',
       worker: 'node_modules/piscina/dist/worker.js',
       picture: 'scripts/picture.ts',

@@ -8,15 +8,19 @@ import { SCENARIOS } from './scenarios';
 import { FOOTPRINT_MIN } from './scenarios/replacement';
 import { BadTrace, readTrace } from './scenarios/replacement/csv';
 import type { Trace } from './scenarios/replacement/trace';
-import type { HoldShape, PinSource, RunSize } from './schema';
+import { HOLD_SHAPES, type HoldShape, PIN_SOURCES, type PinSource, type RunSize } from './schema';
 
 const DEFAULT_HOLDS_MS = [0, 1, 10, 100];
 const DEFAULT_REPORT = 'bench-report.json';
-const DEFAULT_SECONDS = 90;
-const QUICK_SECONDS = 20;
+const DEFAULT_SECONDS = 105;
+const QUICK_SECONDS = 30;
+const FULL_SECONDS = 360;
 const SECONDS_MIN = 1;
 const SECONDS_MAX = 86_400;
 const HOLD_MS_MAX = 1_000;
+const THREADS_MAX = 64;
+/** So many are tried also on a machine with fewer cores: what waits for the disk needs none. */
+const DEFAULT_THREADS = Math.min(THREADS_MAX, Math.max(4, availableParallelism()));
 const MIB = 1 << 20;
 const DEFAULT_SEED = 1;
 const SEED_MAX = 2 ** 31 - 1;
@@ -31,6 +35,10 @@ export interface BenchOptions {
   holdsMs: number[];
   holdShapes: HoldShape[];
   pinSources: PinSource[];
+  /** All combinations of those, or all of the first and a sample of the others. */
+  isWholeMatrix: boolean;
+  /** Scenarios that this machine can't run, and that nobody asked for by name. */
+  leftOut: { name: string; why: string }[];
   /** The most threads of the scenarios that try several numbers. */
   threads: number;
   /** Bytes the writeback row streams in a pass. */
@@ -56,6 +64,9 @@ export interface RunValues {
   quick: boolean;
   full: boolean;
   hold: string[];
+  holdShape: string[];
+  pins: string[];
+  threads?: string;
   file?: string;
   json?: string;
   html?: string;
@@ -86,7 +97,7 @@ export function declareRunOptions(run: Command): void {
     )
     .option(
       '--full',
-      '1 GiB a pass in the writeback rows instead of 128 MiB (takes half a minute more)',
+      `--seconds ${FULL_SECONDS}, every scenario, all shapes of holds and sources of pins, 1 GiB a pass in the writeback rows instead of 128 MiB (takes some minutes more)`,
       false,
     )
     .option(
@@ -94,6 +105,22 @@ export function declareRunOptions(run: Command): void {
       `how long pages stay pinned, 0 to ${HOLD_MS_MAX}; repeat it or separate by commas (default ${DEFAULT_HOLDS_MS.join(',')})`,
       repeated,
       [],
+    )
+    .option(
+      '--hold-shape <name>',
+      `how the lengths of holds are drawn around that: ${HOLD_SHAPES.join(', ')} (a bounded Pareto distribution); repeat it or separate by commas (default: fixed, and a few cells of the others)`,
+      repeated,
+      [],
+    )
+    .option(
+      '--pins <name>',
+      `what stores into the pinned pages: ${PIN_SOURCES.join(', ')} (reads of a file, receives over loopback, a thread word by word); repeat it or separate by commas (default: file, and a few cells of the others)`,
+      repeated,
+      [],
+    )
+    .option(
+      '--threads <n>',
+      `the most threads of the scenarios that try several numbers, 1 to ${THREADS_MAX} (default ${DEFAULT_THREADS})`,
     )
     .option(
       '--file <path>',
@@ -116,15 +143,21 @@ export function declareRunOptions(run: Command): void {
 /** @throws BadOption */
 export function parseRun(values: RunValues): BenchOptions {
   if (values.quick && values.full) throw new BadOption('--quick and --full exclude each other');
+  const asked = values.trace === undefined ? values.scenario : withTrace(values.scenario);
+  const isMatrixAsked = values.holdShape.length + values.pins.length > 0;
   const report = values.json ?? DEFAULT_REPORT;
   const options: BenchOptions = {
-    scenarios: scenarios(values.trace === undefined ? values.scenario : withTrace(values.scenario)),
+    ...scenarios(asked, values.full),
     size: values.quick ? 'quick' : values.full ? 'full' : values.seconds === undefined ? 'default' : 'asked',
-    seconds: seconds(values.seconds, values.quick),
+    seconds: seconds(
+      values.seconds,
+      values.quick ? QUICK_SECONDS : values.full ? FULL_SECONDS : DEFAULT_SECONDS,
+    ),
     holdsMs: holds(values.hold),
-    holdShapes: ['fixed'],
-    pinSources: ['file'],
-    threads: availableParallelism(),
+    holdShapes: oneOfThese('--hold-shape', HOLD_SHAPES, values.holdShape, isMatrixAsked || values.quick),
+    pinSources: oneOfThese('--pins', PIN_SOURCES, values.pins, isMatrixAsked || values.quick),
+    isWholeMatrix: values.full || isMatrixAsked,
+    threads: threads(values.threads),
     streamBytes: (values.full ? 1024 : values.quick ? 64 : 128) * MIB,
     file: values.file,
     seed: seed(values.seed),
@@ -160,8 +193,18 @@ function separated(values: string[]): string[] {
   return values.flatMap((value) => value.split(',')).map((value) => value.trim());
 }
 
-function scenarios(values: string[]): Scenario[] {
-  if (values.length === 0) return SCENARIOS.filter(({ share }) => share > 0);
+function scenarios(values: string[], isFull: boolean): Pick<BenchOptions, 'scenarios' | 'leftOut'> {
+  if (values.length === 0) {
+    const wanted = SCENARIOS.filter(({ share }) => isFull || share > 0);
+    const leftOut = wanted.flatMap((each) => {
+      const why = each.unfit?.();
+      return why === undefined ? [] : [{ name: each.name, why }];
+    });
+    return {
+      scenarios: wanted.filter(({ name }) => leftOut.every((out) => out.name !== name)),
+      leftOut,
+    };
+  }
   const asked = separated(values);
   const known = SCENARIOS.map(({ name }) => name);
   for (const name of asked) {
@@ -174,7 +217,32 @@ function scenarios(values: string[]): Scenario[] {
     const why = refusal?.();
     if (why !== undefined) throw new BadOption(`--scenario: ${why}`);
   }
-  return chosen;
+  return { scenarios: chosen, leftOut: [] };
+}
+
+/** Of `known`, those that were asked for, in their own order; if none was, the first one or all. */
+function oneOfThese<T extends string>(
+  option: string,
+  known: readonly T[],
+  values: string[],
+  isFirstAlone: boolean,
+): T[] {
+  if (values.length === 0) return isFirstAlone ? known.slice(0, 1) : [...known];
+  const asked = separated(values);
+  for (const name of asked) {
+    if (!(known as readonly string[]).includes(name))
+      throw new BadOption(`${option}: '${name}' is none of ${known.join(', ')}`);
+  }
+  return known.filter((name) => asked.includes(name));
+}
+
+function threads(value: string | undefined): number {
+  if (value === undefined) return DEFAULT_THREADS;
+  const asked = Number(value);
+  if (!/^\d+$/.test(value) || asked < 1 || asked > THREADS_MAX) {
+    throw new BadOption(`--threads: '${value}' is not a whole number from 1 to ${THREADS_MAX}`);
+  }
+  return asked;
 }
 
 function holds(values: string[]): number[] {
@@ -189,8 +257,8 @@ function holds(values: string[]): number[] {
   return [...new Set(asked)].sort((a, b) => a - b);
 }
 
-function seconds(value: string | undefined, quick: boolean): number {
-  if (value === undefined) return quick ? QUICK_SECONDS : DEFAULT_SECONDS;
+function seconds(value: string | undefined, otherwise: number): number {
+  if (value === undefined) return otherwise;
   const asked = Number(value);
   if (value.trim() === '' || !(asked >= SECONDS_MIN && asked <= SECONDS_MAX)) {
     throw new BadOption(`--seconds: '${value}' is not a number from ${SECONDS_MIN} to ${SECONDS_MAX}`);

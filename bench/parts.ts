@@ -24,11 +24,9 @@ const DMA_START = RECORD_PARTS * RECORD_BYTES;
 export const DMA_BYTES = (PAGE_BYTES - DMA_START) / THREADS_PER_ROLE;
 export const dmaOffsetOf = (thread: number): number => DMA_START + thread * DMA_BYTES;
 
-/** Transfer n of a page stores the byte n modulo this, everywhere: page n modulo this of what the DMA reads from. */
-export const DMA_VALUES = 256;
-
 /** What a record calls its page: no part's record is good in the place of another. It is also the index of the part's word below. */
 export const placeOf = (page: number, part: number): number => page * RECORD_PARTS + part;
+export const pageOfPlace = (place: number): number => Math.floor(place / RECORD_PARTS);
 
 type Words = Int32Array<SharedArrayBuffer>;
 
@@ -62,9 +60,20 @@ export function fillFirstRecords(words: Int32Array, pages: number): void {
   }
 }
 
-/** Keeps what is announced now, from word `from` to before `to`, at the same places of `noted`. */
-export function note(announced: Words, noted: Int32Array, from = 0, to = noted.length): void {
-  for (let i = from; i < to; i++) noted[i] = Atomics.load(announced, i);
+/** Keeps what is announced now, from word `from` to before `to`, at the same places of `noted`; `onNew` hears of each that has changed. */
+export function note(
+  announced: Words,
+  noted: Int32Array,
+  from = 0,
+  to = noted.length,
+  onNew: (word: number) => void = () => {},
+): void {
+  for (let i = from; i < to; i++) {
+    const now = Atomics.load(announced, i);
+    if (noted[i] === now) continue;
+    noted[i] = now;
+    onNew(i);
+  }
 }
 
 /** Announces that `sequence` of a place has returned; the other updater may have announced a later one before. */
@@ -86,10 +95,4 @@ export function judgePart(
 ): Judgement {
   const place = placeOf(page, part);
   return judgeRecord(words, start + part * RECORD_WORDS, place, noted[place]);
-}
-
-/** Whether each of the DMA's `bytes` is of transfer `landed` or of a later one that had begun, up to `begun`. */
-export function dmaKept(bytes: Uint8Array, landed: number, begun: number): boolean {
-  const allowed = begun - landed;
-  return allowed >= DMA_VALUES || bytes.every((byte) => ((byte - landed) & (DMA_VALUES - 1)) <= allowed);
 }

@@ -1,12 +1,24 @@
 // How the seconds asked for are divided.
 import type { Scenario } from './scenario';
-import type { FsyncPolicy, MixedArm, PinnedDirty } from './schema';
+import type { FsyncPolicy, HoldShape, MixedArm, PinnedDirty, PinSource } from './schema';
 
 export interface CellPlan {
   policy: FsyncPolicy;
   pinnedDirty: PinnedDirty;
+  /** The mean of the holds. */
   holdMs: number;
+  holdShape: HoldShape;
+  pinSource: PinSource;
   durationMs: number;
+}
+
+/** What the cells of the fsync scenario are made of. */
+export interface FsyncAsked {
+  holdsMs: number[];
+  holdShapes: HoldShape[];
+  pinSources: PinSource[];
+  /** All combinations, or all of the first shape and the first source and a sample of the others. */
+  isWhole: boolean;
 }
 
 export interface MixedPlan {
@@ -45,9 +57,14 @@ const MIXED: { arm: MixedArm; pinnedDirty: PinnedDirty; weight: number }[] = [
 /** What a scenario without a share in the default run is worth beside others that are asked for with it. */
 const SHARE_BY_NAME = 30;
 
+/** What a scenario is worth of a run's time. */
+function shareOf({ share, fullShare }: Scenario, isFull: boolean): number {
+  return isFull ? fullShare : share || SHARE_BY_NAME;
+}
+
 /** Milliseconds for each of these scenarios. */
-export function planScenarios(scenarios: readonly Scenario[], seconds: number): number[] {
-  const shares = scenarios.map(({ share }) => share || SHARE_BY_NAME);
+export function planScenarios(scenarios: readonly Scenario[], seconds: number, isFull: boolean): number[] {
+  const shares = scenarios.map((scenario) => shareOf(scenario, isFull));
   const whole = shares.reduce((sum, share) => sum + share, 0);
   const spendable = Math.max(500, seconds * 1_000 - FIXED_MS);
   return scenarios.map(({ maxMs = Number.POSITIVE_INFINITY }, n) =>
@@ -56,19 +73,71 @@ export function planScenarios(scenarios: readonly Scenario[], seconds: number): 
 }
 
 /** What a run of these scenarios takes, for the progress line. */
-export function plannedSeconds(scenarios: readonly Scenario[], seconds: number): number {
-  return planScenarios(scenarios, seconds).reduce((sum, ms) => sum + ms, FIXED_MS) / 1_000;
+export function plannedSeconds(scenarios: readonly Scenario[], seconds: number, isFull: boolean): number {
+  return planScenarios(scenarios, seconds, isFull).reduce((sum, ms) => sum + ms, FIXED_MS) / 1_000;
 }
 
-export function planFsync(durationMs: number, holdsMs: number[]): CellPlan[] {
-  const weights = POLICIES.reduce((sum, { weight }) => sum + weight, 0) * holdsMs.length;
-  const measured = durationMs - POLICIES.length * holdsMs.length * CELL_OVERHEAD_MS;
-  return POLICIES.flatMap(({ policy, pinnedDirty, weight }) =>
-    holdsMs.map((holdMs) => ({
-      policy,
-      pinnedDirty,
+type CellKind = Omit<CellPlan, 'durationMs'> & { weight: number };
+
+/** Of a combination beside the usual one. */
+const OTHER_WEIGHT = 0.4;
+/** The hold that a sample is taken of, or the one nearest to it, ms. */
+const SAMPLE_HOLD_MS = 10;
+/** What is sampled: as shipped, and a control for bytes that come otherwise than by reads of a file. */
+const SAMPLED: { policy: FsyncPolicy; weight: number }[] = [
+  { policy: 'bounce', weight: 0.8 },
+  { policy: 'skip', weight: 0.2 },
+];
+
+/** Cells by policy, so that what is compared is near in time. */
+export function planFsync(durationMs: number, asked: FsyncAsked): CellPlan[] {
+  const cells = asked.isWhole ? wholeMatrix(asked) : [...usualCells(asked), ...sampleOf(asked)];
+  const weights = cells.reduce((sum, { weight }) => sum + weight, 0);
+  const measured = durationMs - cells.length * CELL_OVERHEAD_MS;
+  return cells.map(({ weight, ...cell }) => ({
+    ...cell,
+    durationMs: Math.max(CELL_MIN_MS, (measured * weight) / weights),
+  }));
+}
+
+function usualCells({ holdsMs, holdShapes, pinSources }: FsyncAsked): CellKind[] {
+  const [holdShape] = holdShapes;
+  const [pinSource] = pinSources;
+  return POLICIES.flatMap((of) =>
+    holdsMs
+      .filter((holdMs) => isPossible(holdMs, holdShape, pinSource))
+      .map((holdMs) => ({ ...of, holdMs, holdShape, pinSource })),
+  );
+}
+
+/** The floor and the control know nothing of the shape of holds. */
+function wholeMatrix({ holdsMs, holdShapes, pinSources }: FsyncAsked): CellKind[] {
+  return pinSources.flatMap((pinSource, source) =>
+    holdShapes.flatMap((holdShape, shape) => {
+      const cells = usualCells({ holdsMs, holdShapes: [holdShape], pinSources: [pinSource], isWhole: true });
+      return cells
+        .filter(({ policy }) => shape === 0 || (policy !== 'bare' && policy !== 'skip'))
+        .map((cell) => ({ ...cell, weight: cell.weight * (source + shape === 0 ? 1 : OTHER_WEIGHT) }));
+    }),
+  );
+}
+
+function sampleOf({ holdsMs, holdShapes, pinSources }: FsyncAsked): CellKind[] {
+  const distance = (holdMs: number) => Math.abs(Math.log(holdMs / SAMPLE_HOLD_MS));
+  const [holdMs] = holdsMs.filter((ms) => ms > 0).sort((a, b) => distance(a) - distance(b));
+  if (holdMs === undefined) return [];
+  const [shape, ...shapes] = holdShapes;
+  const [source, ...sources] = pinSources;
+  const others = [
+    ...shapes.map((holdShape) => ({ holdShape, pinSource: source })),
+    ...sources.map((pinSource) => ({ holdShape: shape, pinSource })),
+  ];
+  return others.flatMap((other) =>
+    SAMPLED.filter(({ policy }) => policy === 'bounce' || other.pinSource === 'socket').map((of) => ({
+      ...of,
+      ...other,
+      pinnedDirty: 'redirty' as const,
       holdMs,
-      durationMs: Math.max(CELL_MIN_MS, (measured * weight) / weights),
     })),
   );
 }
@@ -81,12 +150,22 @@ const PORTRAIT_HOLD_MAX_MS = 20;
 const PORTRAITS_FROM_MS = 5_000;
 
 /** One for each policy, at the longest of the holds of which it can show several; none in a short run, or where no page stays pinned. */
-export function planPortraits(durationMs: number, holdsMs: number[]): CellPlan[] {
+export function planPortraits(
+  durationMs: number,
+  { holdsMs, holdShapes, pinSources }: FsyncAsked,
+): CellPlan[] {
   const holdMs = Math.max(0, ...holdsMs.filter((ms) => ms <= PORTRAIT_HOLD_MAX_MS));
   if (durationMs < PORTRAITS_FROM_MS || holdMs === 0) return [];
-  return POLICIES.filter(
-    ({ policy, pinnedDirty }) => policy !== 'bare' && !(policy === 'bounce' && pinnedDirty === 'keep'),
-  ).map(({ policy, pinnedDirty }) => ({ policy, pinnedDirty, holdMs, durationMs: PORTRAIT_MS }));
+  return usualCells({ holdsMs: [holdMs], holdShapes, pinSources, isWhole: false })
+    .filter(
+      ({ policy, pinnedDirty }) => policy !== 'bare' && !(policy === 'bounce' && pinnedDirty === 'keep'),
+    )
+    .map(({ weight: _, ...cell }) => ({ ...cell, durationMs: PORTRAIT_MS }));
+}
+
+/** Without a hold there is nothing to draw, and no time to store. */
+function isPossible(holdMs: number, holdShape: HoldShape, pinSource: PinSource): boolean {
+  return holdMs > 0 || (holdShape === 'fixed' && pinSource !== 'store');
 }
 
 export function planMixed(durationMs: number): MixedPlan[] {

@@ -1,12 +1,14 @@
 // What piscina runs: one export a role. Each is one coarse task that lasts as long as its cell.
 export { bareFloor } from './roles/bare-floor';
 export { caller } from './roles/caller';
+export { churnSteady } from './roles/churn/steady';
 export { coldHot } from './roles/coldscan/hot';
 export { coldScanner } from './roles/coldscan/scanner';
 export { commitCost } from './roles/commit-cost';
-export { committer } from './roles/committer';
 export { device } from './roles/device';
+export { groupCommitter } from './roles/group-commit';
 export { hits } from './roles/hits';
+export { hotChanger, hotPage, hotViewer } from './roles/hot-page';
 export { journalCaller, journalPinner } from './roles/journal';
 export { keepPinner } from './roles/keep-or-redirty/pinner';
 export { keepSampler } from './roles/keep-or-redirty/sampler';
@@ -22,10 +24,10 @@ export { mixedViewer } from './roles/mixed/viewer';
 export { batchFloor, diskRate } from './roles/pressure/batch';
 export { pressurePinner } from './roles/pressure/pinner';
 export { pressureWriter } from './roles/pressure/writer';
+export { receiver, sender } from './roles/receiver';
 export { stableCaller } from './roles/stable/caller';
 export { checksumSpeed } from './roles/stable/checksum';
 export { stableDevice, stableStorer } from './roles/stable/pinners';
 export { storer } from './roles/storer';
 export { stream } from './roles/stream';
 export { toucher } from './roles/toucher';
-export { viewer } from './roles/viewer';

@@ -5,7 +5,10 @@
 import { LATENCY, type Latency } from './histogram';
 import { PORTRAIT, type Portrait } from './portrait';
 import type { Verdict } from './report/figure';
+import { CHURN, type ChurnResult } from './scenarios/churn/shape';
 import { COLD_SCAN, type ColdScanResult } from './scenarios/coldscan/shape';
+import { GROUP_COMMIT, type GroupCommitResult } from './scenarios/group-commit/shape';
+import { HOT_PAGE, type HotPageResult } from './scenarios/hot-page/shape';
 import { KEEP_OR_REDIRTY_CELL, type KeepOrRedirtyCell } from './scenarios/keep-or-redirty/shape';
 import { MEMORY, type MemoryFigures } from './scenarios/memory/result';
 import { PEERS, type PeersResult } from './scenarios/peers/shape';
@@ -56,6 +59,9 @@ export interface Results {
   portraits: Portrait[];
   deadlock: DeadlockCell[];
   mixed: MixedCell[];
+  groupCommit: GroupCommitResult | null;
+  hotPage: HotPageResult | null;
+  churn: ChurnResult | null;
   micro: MicroRow[];
   memory: MemoryFigures | null;
   keepOrRedirty: KeepOrRedirtyCell[];
@@ -71,6 +77,9 @@ export const noResults = (): Results => ({
   portraits: [],
   deadlock: [],
   mixed: [],
+  groupCommit: null,
+  hotPage: null,
+  churn: null,
   micro: [],
   memory: null,
   keepOrRedirty: [],
@@ -82,7 +91,7 @@ export const noResults = (): Results => ({
 });
 
 /** What the command asked for; `asked`: its own number of seconds. */
-export const RUN_SIZES = ['quick', 'default', 'full', 'asked'] as const;
+const RUN_SIZES = ['quick', 'default', 'full', 'asked'] as const;
 export type RunSize = (typeof RUN_SIZES)[number];
 
 /** How the lengths of holds are drawn, around the same mean: all the same, exponential, or heavy-tailed (bounded Pareto). */
@@ -94,7 +103,7 @@ export const PIN_SOURCES = ['file', 'socket', 'store'] as const;
 export type PinSource = (typeof PIN_SOURCES)[number];
 
 /** Bare write + fdatasync of as many pages, alone on the machine, just before the scenario and just after it. */
-export interface FloorFigures {
+interface FloorFigures {
   scenario: string;
   pages: number;
   before: Latency;
@@ -141,7 +150,11 @@ export interface FsyncCell {
   /** `bare` is fs.writeSync + fs.fdatasyncSync of as many pages beside the same pinners, without the cache. */
   policy: FsyncPolicy;
   pinnedDirty: PinnedDirty;
+  /** The mean of all holds. */
   holdMs: number;
+  holdShape: HoldShape;
+  pinSource: PinSource;
+  /** The mean of all blocks. */
   blockMs: number;
   blocks: number;
   /** Intended starts a second. */
@@ -183,6 +196,8 @@ interface Truth {
   /** Records found older than promised, and records found half written. */
   recordsOlder: number;
   recordsTorn: number;
+  /** Pages found with older bytes than a socket had received before the call. */
+  receivedOlder: number;
 }
 
 interface Queue {
@@ -199,7 +214,7 @@ interface Queue {
 interface PinFigures {
   /** Write pins taken by the pinners, in all arms. */
   taken: number;
-  /** Bytes that libuv reads stored into pinned pages. */
+  /** Bytes that libuv stored into pinned pages: reads of a file, or receives from a socket. */
   dmaBytes: number;
   /** Words that the storing thread stored into pinned pages. */
   words: number;
@@ -226,11 +241,15 @@ export interface DeadlockCell {
 /** `stores` and `skip` are controls: records are stored through write pins instead of by update; fsync passes pinned pages over. */
 export type MixedArm = 'updates' | 'stores' | 'skip';
 
-/** Two threads a role, all at once over the pages of one file. */
+/** Two threads a role, all at once over the pages of one file, popular ones and others (zipf). */
 export interface MixedCell {
   arm: MixedArm;
   pinnedDirty: PinnedDirty;
+  /** Of the file, and as many as the cache holds at a time. */
   pages: number;
+  frames: number;
+  /** Of all lookups, those that found their page; null if there were none. */
+  hitRatio: number | null;
   durationMs: number;
   roles: Record<MixedRole, RoleFigures>;
   truth: MixedTruthFigures;
@@ -307,12 +326,20 @@ const FSYNC_CELL = fields({
   policy: oneOf('bare', 'bounce', 'block', 'skip'),
   pinnedDirty: oneOf('keep', 'redirty'),
   holdMs: 'number',
+  holdShape: oneOf(...HOLD_SHAPES),
+  pinSource: oneOf(...PIN_SOURCES),
   blockMs: 'number',
   blocks: 'number',
   duePerSecond: 'number',
   arms: fields({ pinned: ARM, none: ARM, noneAgain: ARM }),
   ratios: fields({ p50: RATIO, p99: RATIO }),
-  truth: fields({ checked: 'number', lies: 'number', recordsOlder: 'number', recordsTorn: 'number' }),
+  truth: fields({
+    checked: 'number',
+    lies: 'number',
+    recordsOlder: 'number',
+    recordsTorn: 'number',
+    receivedOlder: 'number',
+  }),
   queue: fields({ carriedOver: 'number', givenUp: 'number', timeouts: 'number', backlogMax: 'number' }),
   pins: fields({ taken: 'number', dmaBytes: 'number', words: 'number', missed: 'number' }),
 });
@@ -341,6 +368,8 @@ const MIXED_CELL = fields({
   arm: oneOf('updates', 'stores', 'skip'),
   pinnedDirty: oneOf('keep', 'redirty'),
   pages: 'number',
+  frames: 'number',
+  hitRatio: nullable('number'),
   durationMs: 'number',
   roles: fields({ update: ROLE, view: ROLE, dma: ROLE, fsync: ROLE }),
   truth: fields({
@@ -411,6 +440,9 @@ export const REPORT = fields({
   portraits: list(PORTRAIT),
   deadlock: list(DEADLOCK_CELL),
   mixed: list(MIXED_CELL),
+  groupCommit: nullable(GROUP_COMMIT),
+  hotPage: nullable(HOT_PAGE),
+  churn: nullable(CHURN),
   micro: list(MICRO_ROW),
   memory: nullable(MEMORY),
   keepOrRedirty: list(KEEP_OR_REDIRTY_CELL),

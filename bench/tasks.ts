@@ -6,6 +6,7 @@ import type { StopWord } from './clock';
 import type { Announced } from './parts';
 import type { FsyncPolicy, MixedArm } from './schema';
 import type { Timeline } from './timeline';
+import type { Transfers } from './transfers';
 
 /** Every role ends soon after the stop word is raised. */
 interface Stoppable {
@@ -32,6 +33,8 @@ export interface CallerTask extends Attached {
   /** Fixed distance of intended starts. */
   intervalNs: number;
   pagesPerFsync: number;
+  /** What is received into the pages of the data file; null where nothing is, or not from a socket. */
+  transfers: Transfers | null;
   /** Of an fsync under `block`; the other policies wait for nothing but the disk. */
   blockTimeoutMs: number;
   firstSequence: number;
@@ -63,6 +66,7 @@ export interface CallerResult {
   lies: number;
   recordsOlder: number;
   recordsTorn: number;
+  receivedOlder: number;
   carriedOver: number;
   givenUp: number;
   timeouts: number;
@@ -77,6 +81,20 @@ export interface PinnerTask extends Attached {
   timeline: Timeline;
   /** Pinned at once, from page 0 on, of the data file or of the other one. */
   pages: number;
+}
+
+/** Listens on loopback, and tells the port in `port`. */
+export interface SenderTask extends Stoppable {
+  /** One word; 0 until the sender listens. */
+  port: Int32Array<SharedArrayBuffer>;
+  /** That each transfer fills a part of. */
+  pages: number;
+}
+
+export interface ReceiverTask extends PinnerTask {
+  port: Int32Array<SharedArrayBuffer>;
+  /** Told of the transfers into pages of the data file. */
+  transfers: Transfers;
 }
 
 export interface PinnerResult {
@@ -149,19 +167,6 @@ export interface Window {
   durationMs: number;
 }
 
-export interface ViewerTask extends Attached, Window {}
-
-export interface CommitterTask extends Attached, Window {
-  callers: number;
-  /** Each caller writes a page of its own, from this one on. */
-  firstPage: number;
-}
-
-export interface WindowResult {
-  /** Ended within the window. */
-  operations: number;
-}
-
 export interface CommitCostTask extends Attached {
   barePath: string;
   durationMs: number;
@@ -208,7 +213,8 @@ export interface OpenLoopResult {
 /** A role of the mixed scenario, for one of the threads that play it. */
 export interface MixedTask extends Attached, OpenLoop {
   arm: MixedArm;
-  pages: number;
+  /** All pages of the file, the most popular first. */
+  popularity: Int32Array<SharedArrayBuffer>;
   /** Of what the DMA reads: page n is full of the byte n. */
   sourcePath: string;
   announced: Announced;

@@ -1,7 +1,9 @@
 // The timeline of one cell: which arm runs when, and when pages are pinned.
 // The main thread draws it once and every role follows it by the shared clock, so nobody waits for anybody.
 import { NS_PER_MS } from './clock';
+import { holdsOf } from './holds';
 import { createRandom, shuffle } from './random';
+import type { HoldShape } from './schema';
 
 /**
  * `pinned`: the pinners hold the very pages that fsync must write. `none`: the same pinners hold pages of another file, so that fsync has
@@ -29,7 +31,9 @@ export interface Timeline {
 export interface TimelineShape {
   startNs: number;
   durationMs: number;
+  /** The mean of all holds. */
   holdMs: number;
+  holdShape: HoldShape;
   seed: number;
 }
 
@@ -57,30 +61,43 @@ export function rhythmOf(holdMs: number): Rhythm {
   return { blockMs: holdsPerBlock * cycleMs + SLACK_MS, holdsPerBlock, gapMinMs, gapMaxMs, staggerMs };
 }
 
-/** Blocks in shuffled triples of the three arms, as many whole triples as fit in the duration (one at least). */
-export function drawTimeline({ startNs, durationMs, holdMs, seed }: TimelineShape): Timeline {
+interface BlockDraw {
+  lengthMs: number;
+  /** From the start of the block. */
+  holds: { startMs: number; endMs: number }[];
+}
+
+/**
+ * Blocks in shuffled triples of the three arms, as many whole triples as fit in the duration (one at least). The blocks of a triple have the
+ * same holds, so that what is compared differs in nothing but where the pins are.
+ */
+export function drawTimeline({ startNs, durationMs, holdMs, holdShape, seed }: TimelineShape): Timeline {
   const random = createRandom(seed);
-  const { blockMs, gapMinMs, gapMaxMs, staggerMs } = rhythmOf(holdMs);
-  const triples = Math.max(1, Math.round(durationMs / (blockMs * ARMS.length)));
+  const rhythm = rhythmOf(holdMs);
+  const length = holdsOf(holdShape, holdMs, random);
+  const draw = () =>
+    holdShape === 'fixed' ? fixedBlock(rhythm, holdMs, random) : longBlock(rhythm, length, random);
   const blockStart: number[] = [];
   const blockArm: number[] = [];
   const holdStart: number[] = [];
   const holdEnd: number[] = [];
   const holdArm: number[] = [];
   let blockAtMs = 0;
-  for (let triple = 0; triple < triples; triple++) {
+  // The last triple may be over the time by as much as it is under it without.
+  for (
+    let block = draw();
+    blockAtMs === 0 || blockAtMs + (block.lengthMs * ARMS.length) / 2 <= durationMs;
+    block = draw()
+  ) {
     for (const arm of shuffle([0, 1, 2], random)) {
       blockStart.push(startNs + blockAtMs * NS_PER_MS);
       blockArm.push(arm);
-      const lastEndMs = blockAtMs + blockMs - staggerMs - SLACK_MS;
-      let atMs = blockAtMs;
-      while (atMs + holdMs <= lastEndMs) {
-        holdStart.push(startNs + atMs * NS_PER_MS);
-        holdEnd.push(startNs + (atMs + holdMs) * NS_PER_MS);
+      for (const { startMs, endMs } of block.holds) {
+        holdStart.push(startNs + (blockAtMs + startMs) * NS_PER_MS);
+        holdEnd.push(startNs + (blockAtMs + endMs) * NS_PER_MS);
         holdArm.push(arm);
-        atMs += holdMs + staggerMs + gapMinMs + random() * (gapMaxMs - gapMinMs);
       }
-      blockAtMs += blockMs;
+      blockAtMs += block.lengthMs;
     }
   }
   return {
@@ -91,8 +108,40 @@ export function drawTimeline({ startNs, durationMs, holdMs, seed }: TimelineShap
     holdStartNs: Float64Array.from(holdStart),
     holdEndNs: Float64Array.from(holdEnd),
     holdArm: Uint8Array.from(holdArm),
-    staggerNs: staggerMs * NS_PER_MS,
+    staggerNs: rhythm.staggerMs * NS_PER_MS,
   };
+}
+
+function gapOf({ gapMinMs, gapMaxMs }: Rhythm, random: () => number): number {
+  return gapMinMs + random() * (gapMaxMs - gapMinMs);
+}
+
+/** All blocks are equally long, and hold as many holds as the gaps leave room for. */
+function fixedBlock(rhythm: Rhythm, holdMs: number, random: () => number): BlockDraw {
+  const { blockMs, staggerMs } = rhythm;
+  const lastEndMs = blockMs - staggerMs - SLACK_MS;
+  const holds: BlockDraw['holds'] = [];
+  for (let atMs = 0; atMs + holdMs <= lastEndMs; atMs += holdMs + staggerMs + gapOf(rhythm, random))
+    holds.push({ startMs: atMs, endMs: atMs + holdMs });
+  return { lengthMs: blockMs, holds };
+}
+
+/** Holds by chance, none of them cut off: a block ends once it is long enough, and its last hold is over. */
+function longBlock(rhythm: Rhythm, length: () => number, random: () => number): BlockDraw {
+  const { staggerMs } = rhythm;
+  const holds: BlockDraw['holds'] = [];
+  let atMs = 0;
+  while (atMs < BLOCK_MS) {
+    const endMs = atMs + length();
+    holds.push({ startMs: atMs, endMs });
+    atMs = endMs + staggerMs + gapOf(rhythm, random);
+  }
+  return { lengthMs: atMs + SLACK_MS, holds };
+}
+
+/** Of the blocks of an arm, together: the same for each arm. */
+export function armMsOf({ startNs, endNs }: Timeline): number {
+  return (endNs - startNs) / ARMS.length / NS_PER_MS;
 }
 
 /** The block that contains `ns`, searched from block `from` on: callers go forward in time. */

@@ -2,6 +2,8 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SCAN_ARMS } from '../bench/roles/coldscan/task.ts';
+import { CHURN_ARMS } from '../bench/scenarios/churn/shape.ts';
+import { HOT_OPERATIONS } from '../bench/scenarios/hot-page/shape.ts';
 import { MODES } from '../bench/scenarios/keep-or-redirty/shape.ts';
 import { type FsyncPolicy, MIXED_ROLES, type MixedArm, type MixedCell } from '../bench/schema.ts';
 import { REPORTS, reportIn, runBench, startBench } from './support/bench.ts';
@@ -19,6 +21,9 @@ describe('what it tells of itself', () => {
       'quick',
       'full',
       'hold',
+      'hold-shape',
+      'pins',
+      'threads',
       'file',
       'force',
       'json',
@@ -40,9 +45,11 @@ describe('what it tells of itself', () => {
       .split('\n')
       .map((line) => line.split(' ')[0]);
     const expected =
-      'fsync deadlock mixed micro memory keep-or-redirty stable pressure coldscan replacement peers';
+      'fsync deadlock mixed group-commit hot-page churn micro memory keep-or-redirty stable pressure coldscan replacement peers';
     expect(names).toEqual(expected.split(' '));
-    expect(stdout).toContain('without --scenario has fsync, deadlock, mixed, micro;');
+    expect(stdout).toContain(
+      'without --scenario has fsync, deadlock, mixed, group-commit, hot-page, churn, micro;',
+    );
   });
 });
 
@@ -55,6 +62,11 @@ describe('bad options end with code 2, name the option and create nothing', () =
     [['--seconds', '0'], '--seconds'],
     [['--hold', '-1'], '--hold'],
     [['--hold', '1,,2'], '--hold'],
+    [['--hold-shape', 'round'], "'round'"],
+    [['--pins', 'file,tape'], "'tape'"],
+    [['--threads', '0'], "'0'"],
+    [['--threads', '65'], "'65'"],
+    [['--threads', '1.5'], "'1.5'"],
     [['--quick', '--full'], '--full'],
     [['--file', ''], '--file'],
     [['--file', 'no/such/directory/data'], 'no/such/directory'],
@@ -119,7 +131,10 @@ describe('a run', () => {
     const report = reportIn(directory, 'out.json');
     expect(report.failures).toEqual([]);
     expect(report.interrupted).toBe(false);
-    expect(report.fsync.map(({ policy, pinnedDirty }) => [policy, pinnedDirty])).toEqual([
+    const usual = report.fsync.filter(
+      ({ holdShape, pinSource }) => holdShape === 'fixed' && pinSource === 'file',
+    );
+    expect(usual.map(({ policy, pinnedDirty }) => [policy, pinnedDirty])).toEqual([
       ['bare', 'keep'],
       ['skip', 'keep'],
       ['block', 'keep'],
@@ -130,11 +145,21 @@ describe('a run', () => {
       report.fsync.filter((cell) => cell.policy === policy).reduce((sum, { truth }) => sum + truth.lies, 0);
     expect([lies('bounce'), lies('block')]).toEqual([0, 0]);
     expect(lies('skip')).toBeGreaterThan(0);
-    for (const { truth, pins } of report.fsync) {
+    for (const { truth, pins, pinSource } of report.fsync) {
       expect(truth.checked).toBeGreaterThan(0);
       expect(truth.recordsTorn).toBe(0);
-      expect(pins.dmaBytes).toBeGreaterThan(0);
+      if (pinSource === 'store') expect(pins.words).toBeGreaterThan(0);
+      else expect(pins.dmaBytes).toBeGreaterThan(0);
     }
+    // Of other shapes and sources there is a sample.
+    const others = report.fsync.filter((cell) => !usual.includes(cell));
+    expect(others.map(({ policy, holdShape, pinSource }) => [policy, holdShape, pinSource])).toEqual([
+      ['bounce', 'exponential', 'file'],
+      ['bounce', 'heavy', 'file'],
+      ['bounce', 'fixed', 'socket'],
+      ['skip', 'fixed', 'socket'],
+      ['bounce', 'fixed', 'store'],
+    ]);
     // On a busy machine a late pinner's last hold may reach into the next block, the other arm's.
     const bounced = (arm: 'pinned' | 'none') =>
       report.fsync
@@ -166,7 +191,10 @@ describe('a run', () => {
     expect(seen('stores', 'halvesInViews')).toBeGreaterThan(0);
     expect(seen('stores', 'halvesInFile')).toBeGreaterThan(0);
     expect(seen('skip', 'lies')).toBeGreaterThan(0);
-    for (const { roles, truth } of mixed) {
+    for (const { roles, truth, pages, frames, hitRatio } of mixed) {
+      expect(frames).toBeLessThan(pages);
+      expect(hitRatio).toBeGreaterThan(0.3);
+      expect(hitRatio).toBeLessThan(1);
       for (const role of MIXED_ROLES) {
         expect(roles[role].latency.count).toBeGreaterThan(0);
         expect(roles[role].perSecond).toBeGreaterThan(0);
@@ -174,6 +202,85 @@ describe('a run', () => {
       expect(truth.viewsChecked).toBe(roles.view.latency.count);
       expect(truth.fsyncsChecked).toBe(roles.fsync.latency.count);
     }
+  });
+
+  test('finds what a socket received in the file, and holds of other shapes', async () => {
+    const directory = testDirectory();
+    const args = ['--scenario', 'fsync', '--hold', '0,4', '--hold-shape', 'heavy', '--pins', 'socket'];
+    const { status, stdout, stderr } = await runBench(directory, ...args, '--seconds', '6');
+    expect(status, stdout + stderr).toBe(0);
+    const { fsync, command } = reportIn(directory);
+    expect(command).toMatchObject({ holdShapes: ['heavy'], pinSources: ['socket'] });
+    // Without a hold there is nothing to draw.
+    expect(fsync.map(({ holdMs, holdShape }) => [holdMs, holdShape])).toEqual(
+      Array.from({ length: 5 }, () => [4, 'heavy']),
+    );
+    for (const { policy, pinSource, truth, pins } of fsync) {
+      expect(pinSource).toBe('socket');
+      expect(pins.dmaBytes).toBeGreaterThan(0);
+      if (policy === 'skip') expect(truth.receivedOlder).toBeGreaterThan(0);
+      else expect(truth.receivedOlder).toBe(0);
+    }
+  });
+
+  test('shows commits that share flushes, each of them in the file, and lies under the control', async () => {
+    const directory = testDirectory();
+    const args = ['--scenario', 'group-commit', '--threads', '2', '--seconds', '3'];
+    const { status, stdout, stderr } = await runBench(directory, ...args);
+    expect(status, stdout + stderr).toBe(0);
+    expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+    const found = reportIn(directory).groupCommit!;
+    expect(found.cells.map(({ threads, callers }) => [threads, callers])).toEqual([
+      ...[1, 2, 4, 8, 16, 32, 64].map((callers) => [1, callers]),
+      ...[8, 64].map((callers) => [2, callers]),
+    ]);
+    for (const { truth, latency, callers } of found.cells) {
+      expect(truth.checked).toBeGreaterThanOrEqual(callers);
+      expect(truth.lies).toBe(0);
+      expect(latency.count).toBeGreaterThan(0);
+    }
+    expect(found.rounds).toBeGreaterThan(0);
+    expect(found.floor.latency.count).toBeGreaterThan(0);
+    expect(found.skip.lies).toBeGreaterThan(0);
+    const flushes = (n: number) => found.cells.find(({ callers }) => callers === n)!.flushesPerCommit!;
+    expect(flushes(64)).toBeLessThan(flushes(1));
+  });
+
+  test('shows one page under several threads, views whole beside updates, and halves under the control', async () => {
+    const directory = testDirectory();
+    const args = ['--scenario', 'hot-page', '--threads', '2', '--seconds', '3'];
+    const { status, stdout, stderr } = await runBench(directory, ...args);
+    expect(status, stdout + stderr).toBe(0);
+    expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+    const { cells, updates, stores } = reportIn(directory).hotPage!;
+    expect(cells.map(({ operation, threads }) => [operation, threads])).toEqual(
+      HOT_OPERATIONS.flatMap((operation) => [1, 2].map((threads) => [operation, threads])),
+    );
+    // On a busy machine a thread may have no core in a whole window.
+    for (const operation of HOT_OPERATIONS)
+      expect(cells.some((cell) => cell.operation === operation && cell.millionsPerSecond > 0)).toBe(true);
+    expect(updates).toMatchObject({ torn: 0, older: 0 });
+    expect(Math.min(updates.changes, updates.views)).toBeGreaterThan(0);
+    expect(stores.torn).toBeGreaterThan(0);
+  });
+
+  test('has workers come and go, keeps what it promised them, and has nothing left of them', async () => {
+    const directory = testDirectory();
+    const { status, stdout, stderr } = await runBench(directory, '--scenario', 'churn', '--seconds', '5');
+    expect(status, stdout + stderr).toBe(0);
+    expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+    const { workers, steady, steadyTruth, workersTruth, left, skip, leaks } = reportIn(directory).churn!;
+    expect(workers.terminated).toBeGreaterThan(0);
+    expect(workers.ended).toBeGreaterThan(0);
+    expect(workers.firstHit.count).toBe(workers.started);
+    for (const truth of [steadyTruth, workersTruth, left]) {
+      expect(truth.checked).toBeGreaterThan(0);
+      expect(truth.lies).toBe(0);
+    }
+    expect(skip.lies).toBeGreaterThan(0);
+    expect(Object.values(leaks)).toEqual([0, 0, 0, 0, 0]);
+    for (const { latency } of steady)
+      for (const arm of CHURN_ARMS) expect(latency[arm].count).toBeGreaterThan(0);
   });
 
   test('prints every bar of the micro-benchmarks', async () => {
@@ -192,8 +299,8 @@ describe('a run', () => {
       expect(stdout).toContain(name);
       if (verdict !== 'not measured') expect(value).toBeGreaterThan(0);
     }
-    // Without the fsync scenario its bars can't be judged, and say so.
-    expect(micro.filter(({ verdict }) => verdict === 'not measured')).toHaveLength(1);
+    // Without the scenarios fsync, hot-page and group-commit their bars can't be judged, and say so.
+    expect(micro.filter(({ verdict }) => verdict === 'not measured')).toHaveLength(4);
     expect(micro.length).toBeGreaterThanOrEqual(10);
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createRandom } from '../bench/random.ts';
-import { generate, TRACE_NAMES, zipfRanks } from '../bench/scenarios/replacement/generate.ts';
+import { generate, TRACE_NAMES } from '../bench/scenarios/replacement/generate.ts';
+import { zipfRanks } from '../bench/zipf.ts';
 
 const ACCESSES = 40_000;
 const PAGES = 2_000;

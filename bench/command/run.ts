@@ -38,7 +38,7 @@ export async function runBench(options: BenchOptions): Promise<number> {
   // However the process ends, short of SIGKILL, its files go.
   process.once('exit', () => files.remove());
   const report = emptyReport(options, files);
-  const progress = new Progress(plannedSeconds(options.scenarios, options.seconds));
+  const progress = new Progress(plannedSeconds(options.scenarios, options.seconds, options.size === 'full'));
   const run: Run = {
     options,
     files,
@@ -65,8 +65,9 @@ export async function runBench(options: BenchOptions): Promise<number> {
 
 /** Runs and prints one scenario after another; what was measured is printed also when a signal or an error, which is returned, ends it. */
 async function runScenarios(run: Run): Promise<unknown> {
-  const { scenarios, seconds } = run.options;
-  const plan = planScenarios(scenarios, seconds);
+  const { scenarios, seconds, size, leftOut } = run.options;
+  const plan = planScenarios(scenarios, seconds, size === 'full');
+  for (const { name, why } of leftOut) run.progress.begin(`${name} is left out: ${why}`);
   let failure: unknown;
   for (const [n, scenario] of scenarios.entries()) {
     if (isStopped(run.stop)) break;

@@ -4,6 +4,7 @@ import { MODES } from '../scenarios/keep-or-redirty/shape';
 import type { TurnsRatio } from '../scenarios/memory/result';
 import { type BenchReport, MIXED_ROLES, type RatioFigures } from '../schema';
 import type { Figure } from './figure';
+import { unusualOf } from './fsync';
 
 const RATIO = '×';
 
@@ -19,8 +20,10 @@ function latencies(name: string, { p50Us, p99Us }: Latency): Figure[] {
 }
 
 export function fsyncFigures({ fsync }: BenchReport): Figure[] {
-  return fsync.flatMap(({ policy, pinnedDirty, holdMs, arms, ratios }) => {
-    const name = `fsync, ${policy}${policy === 'bounce' ? `, ${pinnedDirty}` : ''}, hold ${holdMs} ms`;
+  return fsync.flatMap((cell) => {
+    const { policy, pinnedDirty, holdMs, arms, ratios } = cell;
+    const kind = policy === 'bounce' ? `${policy}, ${pinnedDirty}` : policy;
+    const name = ['fsync', kind, `hold ${holdMs} ms`, ...unusualOf(cell)].join(', ');
     return [
       ratioFigure(`${name}, p50 pinned ÷ none`, ratios.p50),
       ratioFigure(`${name}, p99 pinned ÷ none`, ratios.p99),
@@ -58,9 +61,16 @@ export function deadlockFigures({ deadlock }: BenchReport): Figure[] {
 export function mixedFigures({ mixed }: BenchReport): Figure[] {
   return mixed
     .filter(({ arm }) => arm === 'updates')
-    .flatMap(({ pinnedDirty, roles }) =>
-      MIXED_ROLES.flatMap((role) => latencies(`mixed, ${pinnedDirty}, ${role}`, roles[role].latency)),
-    );
+    .flatMap(({ pinnedDirty, roles, hitRatio }) => [
+      ...MIXED_ROLES.flatMap((role) => latencies(`mixed, ${pinnedDirty}, ${role}`, roles[role].latency)),
+      {
+        ...BARE,
+        name: `mixed, ${pinnedDirty}, hits`,
+        value: hitRatio === null ? null : 100 * hitRatio,
+        unit: '% hits',
+        better: 'larger',
+      },
+    ]);
 }
 
 export function microFigures({ micro }: BenchReport): Figure[] {

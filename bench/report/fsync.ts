@@ -33,17 +33,19 @@ function introduction(cells: FsyncCell[], { pagesPerFsync, bareP50Us, bareP99Us 
   ];
 }
 
-export function policyName({ policy, pinnedDirty }: FsyncCell): string {
-  switch (policy) {
-    case 'bounce':
-      return `bounce, ${pinnedDirty}`;
-    case 'bare':
-      return 'bare fs';
-    case 'skip':
-      return 'skip (control)';
-    case 'block':
-      return 'block';
-  }
+/** What is not as in most cells: how holds are drawn, and what pins. */
+export function unusualOf({ holdShape, pinSource }: Pick<FsyncCell, 'holdShape' | 'pinSource'>): string[] {
+  return [
+    ...(holdShape === 'fixed' ? [] : [`${holdShape} holds`]),
+    ...(pinSource === 'file' ? [] : [pinSource]),
+  ];
+}
+
+const POLICY_NAME = { bare: 'bare fs', bounce: 'bounce', block: 'block', skip: 'skip (control)' };
+
+export function policyName(cell: FsyncCell): string {
+  const { policy, pinnedDirty } = cell;
+  return [POLICY_NAME[policy], ...(policy === 'bounce' ? [pinnedDirty] : []), ...unusualOf(cell)].join(', ');
 }
 
 /** The hold where it changes, nothing below it: the eye finds the groups. */
@@ -133,8 +135,19 @@ function latencyFindings(cells: FsyncCell[]): string[] {
   } else if (bounced.length > 0) {
     sentences.push('Bounce: no verdict in any row; the machine was doing something else.');
   }
+  if (cells.some((cell) => unusualOf(cell).length > 0)) {
+    sentences.push(
+      'Pins are of reads of a file (from a hold of 10 ms on of a storing thread too), and all of a length, but where a row says: exponential or heavy-tailed lengths around the same mean; receives from a socket over loopback ("socket"), the storing thread alone ("store").',
+    );
+  }
   const waits = cells
-    .filter(({ policy, holdMs, arms }) => policy === 'block' && holdMs > 0 && arms.pinned.latency.count > 0)
+    .filter(
+      (cell) =>
+        cell.policy === 'block' &&
+        cell.holdMs > 0 &&
+        cell.arms.pinned.latency.count > 0 &&
+        unusualOf(cell).length === 0,
+    )
     .map(({ holdMs, arms }) => `${ms(arms.pinned.latency.p99Us)} ms at a hold of ${holdMs} ms`);
   if (waits.length > 0) sentences.push(`Block waits for the pins: p99 ${waits.join(', ')}.`);
   return sentences;

@@ -15,7 +15,8 @@ export function mixedTables({ mixed }: BenchReport): Block[] {
   return [
     heading('mixed'),
     reading(
-      `Two threads update, two view, two pin pages for DMA and two call fsync, all at once over the same ${mixed[0].pages} pages, at fixed times, whatever became of the one before.`,
+      `Two threads update, two view, two pin pages for DMA and two call fsync, all at once over one file, at fixed times, whatever became of the one before.`,
+      `Pages are drawn by a zipf distribution (0.99) over ${count(mixed[0].pages)} pages, of which the cache holds ${count(mixed[0].frames)}: the popular ones are where all meet, the others come and go.`,
       'A record is changed in two halves. One update in four stops for 1 ms in between, and so does one view in 16.',
     ),
     // A control measures nothing but the check.
@@ -51,6 +52,7 @@ function latencyTable(cells: MixedCell[]): Block {
     { head: 'max' },
     { head: 'count' },
     { head: 'given up' },
+    { head: 'hits %' },
   ];
   const rows = cells.flatMap((cell) =>
     MIXED_ROLES.map((role, i) => {
@@ -65,6 +67,7 @@ function latencyTable(cells: MixedCell[]): Block {
         digits(latency.maxUs),
         count(latency.count),
         count(givenUp),
+        i === 0 ? digits(cell.hitRatio === null ? null : 100 * cell.hitRatio) : '',
       ];
     }),
   );

@@ -26,6 +26,11 @@ export class Arrivals {
     this.#dueNs = task.startNs + (task.thread * task.intervalNs) / THREADS_PER_ROLE;
   }
 
+  /** When the operation that `next` announced was to begin. */
+  get dueNs(): number {
+    return this.#dueNs;
+  }
+
   /** Sleeps until the next operation is due; false when none is left, or the run was stopped. */
   next(): boolean {
     if (this.#dueNs >= this.#endNs || !sleepUntil(this.#task.stop, this.#dueNs - WAKE_NS)) return false;
@@ -33,18 +38,21 @@ export class Arrivals {
     return true;
   }
 
-  /** The operation that `next` announced has ended. */
-  ended(): void {
+  /** The operation that `next` announced has ended. Returns how long from when it was due, ns. */
+  ended(): number {
     const { histogram, intervalNs } = this.#task;
     this.#lastEndNs = nowNs();
     this.#operations++;
-    histogram.record(Math.max(1, Math.round(this.#lastEndNs - this.#dueNs)));
+    const latencyNs = Math.max(1, Math.round(this.#lastEndNs - this.#dueNs));
+    histogram.record(latencyNs);
     this.#dueNs += intervalNs;
     const backlog = Math.max(0, Math.floor((this.#lastEndNs - this.#dueNs) / intervalNs));
     this.#backlogMax = Math.max(this.#backlogMax, backlog);
-    if (backlog <= BACKLOG_MAX) return;
-    this.#givenUp += backlog;
-    this.#dueNs += backlog * intervalNs;
+    if (backlog > BACKLOG_MAX) {
+      this.#givenUp += backlog;
+      this.#dueNs += backlog * intervalNs;
+    }
+    return latencyNs;
   }
 
   result(): OpenLoopResult {

@@ -19,7 +19,10 @@ const BACKLOG_MAX = 256;
  */
 export function caller(task: CallerTask): CallerResult {
   const path = openCommitPath(task);
-  const truth = new TruthCheck(task.policy === 'bare' ? task.barePath : task.dataPath, task.pagesPerFsync);
+  const truth =
+    task.policy === 'bare'
+      ? new TruthCheck(task.barePath, task.pagesPerFsync)
+      : new TruthCheck(task.dataPath, task.pagesPerFsync, task.transfers);
   try {
     return new Caller(task, path, truth).run();
   } finally {
@@ -61,6 +64,7 @@ class Caller {
     let queueHead = 0;
     while (dueNs < timeline.endNs && sleepUntil(stop, dueNs - PREPARE_NS)) {
       this.#path.write(this.#sequence);
+      this.#truth.note();
       spinUntil(dueNs);
       this.#enterBlockOf(dueNs);
       // Busy when this one was due: it waited for the block that the head of the queue belongs to.
@@ -80,6 +84,7 @@ class Caller {
       lies: this.#lies,
       recordsOlder: this.#truth.recordsOlder,
       recordsTorn: this.#truth.recordsTorn,
+      receivedOlder: this.#truth.receivedOlder,
       carriedOver: this.#carriedOver,
       givenUp: this.#givenUp,
       timeouts: this.#timeouts,

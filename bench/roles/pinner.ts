@@ -1,4 +1,4 @@
-// What both pinners share: the holds of the timeline, and the pages that a hold takes.
+// What the pinners share: the holds of the timeline, and the pages that a hold takes.
 import { type CachedFile, type Page, PageCache } from 'pinfold';
 import { NS_PER_MS, nowNs, sleepUntil } from '../clock';
 import { PAGE_BYTES } from '../files';
@@ -18,6 +18,8 @@ export const STORE_PART = {
 const LATE_NS = 5 * NS_PER_MS;
 
 export interface Hold {
+  /** Which of the timeline's. */
+  n: number;
   file: CachedFile;
   endNs: number;
 }
@@ -53,15 +55,20 @@ export function* holdsInTime(task: PinnerTask, files: PinnedFiles, onMissed: () 
     const now = nowNs();
     const nextNs = holdStartNs[i + 1] ?? Number.POSITIVE_INFINITY;
     if (now > holdStartNs[i] + LATE_NS || now > nextNs) onMissed();
-    else yield { file: files.fileOf(holdArm[i]), endNs: holdEndNs[i] };
+    else yield { n: i, file: files.fileOf(holdArm[i]), endNs: holdEndNs[i] };
   }
 }
 
 /** Releases pages one after another over the timeline's stagger, from `endNs` on; at once when the run was stopped. */
-export function releaseStaggered(task: PinnerTask, pages: Page[], endNs: number): void {
+export function releaseStaggered(
+  task: PinnerTask,
+  pages: Page[],
+  endNs: number,
+  drop = (page: Page): void => page.unpin(),
+): void {
   const step = task.timeline.staggerNs / pages.length;
   pages.forEach((page, i) => {
     sleepUntil(task.stop, endNs + (i + 1) * step);
-    page.unpin();
+    drop(page);
   });
 }

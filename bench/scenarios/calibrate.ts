@@ -36,3 +36,13 @@ export async function calibrate(
     ratePerSecond: Math.min(RATE_MAX, Math.max(RATE_MIN, (LOAD * 1e6) / us(25))),
   };
 }
+
+/** Of the calibrated rate, where other threads want the cores. */
+const SHARE_BESIDE_OTHERS = 0.25;
+const BESIDE_OTHERS_MIN = 5;
+const BESIDE_OTHERS_MAX = 100;
+
+/** How often a thread may call fsync, a second, in a scenario in which many others work. */
+export function rateBesideOthers({ ratePerSecond }: Calibration): number {
+  return Math.min(BESIDE_OTHERS_MAX, Math.max(BESIDE_OTHERS_MIN, ratePerSecond * SHARE_BESIDE_OTHERS));
+}

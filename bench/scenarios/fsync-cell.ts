@@ -6,7 +6,7 @@ import type { CellPlan } from '../plan';
 import type { ArmFigures, FsyncCell, RatioFigures } from '../schema';
 import type { Spread } from '../statistics';
 import type { CallerResult, PinnerResult } from '../tasks';
-import { ARMS, rhythmOf, type Timeline } from '../timeline';
+import { ARMS, armMsOf, type Timeline } from '../timeline';
 
 /** Bars of bounce, pinned ÷ none (design, section 10). */
 const BAR_P50 = 1.05;
@@ -30,20 +30,32 @@ export function fsyncCell({
   called,
   pinners,
 }: Measured): FsyncCell {
-  const { policy, pinnedDirty, holdMs } = plan;
-  const { blockMs } = rhythmOf(holdMs);
+  const { policy, pinnedDirty, holdMs, holdShape, pinSource } = plan;
   const blocks = timeline.blockStartNs.length;
-  const armSeconds = ((blocks / ARMS.length) * blockMs) / 1e3;
+  const armMs = armMsOf(timeline);
+  const armSeconds = armMs / 1e3;
   const [pinned, none, noneAgain] = ARMS.map((_, arm) => armFigures(arm, histograms, called, armSeconds));
   const arms = { pinned, none, noneAgain };
   const [paired, control] = pairedP50(timeline, called);
   const barred = policy === 'bounce';
-  const { checked, lies, recordsOlder, recordsTorn, carriedOver, givenUp, timeouts, backlogMax } = called;
+  const {
+    checked,
+    lies,
+    recordsOlder,
+    recordsTorn,
+    receivedOlder,
+    carriedOver,
+    givenUp,
+    timeouts,
+    backlogMax,
+  } = called;
   return {
     policy,
     pinnedDirty,
     holdMs,
-    blockMs,
+    holdShape,
+    pinSource,
+    blockMs: (armMs * ARMS.length) / blocks,
     blocks,
     duePerSecond,
     arms,
@@ -51,7 +63,7 @@ export function fsyncCell({
       p50: ratioFigures(arms, 'p50Us', barred ? BAR_P50 : null, paired, control),
       p99: ratioFigures(arms, 'p99Us', barred ? BAR_P99 : null, null, null),
     },
-    truth: { checked, lies, recordsOlder, recordsTorn },
+    truth: { checked, lies, recordsOlder, recordsTorn, receivedOlder },
     queue: { carriedOver, givenUp, timeouts, backlogMax },
     pins: {
       taken: sum(pinners, 'taken'),

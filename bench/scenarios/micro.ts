@@ -1,15 +1,13 @@
 // What single operations cost, each as a ratio to something everybody knows, measured in the same run.
 import { isStopped, NS_PER_MS, nowNs } from '../clock';
 import { DATA_PAGES } from '../files';
-import { type CacheOptions, type Run, together, withCache, withCrew } from '../run';
+import { type CacheOptions, type Run, withCache, withCrew } from '../run';
 import type { MicroRow } from '../schema';
 import { median } from '../statistics';
-import type { HitResult, HitRow, HitVariant, StreamTask, Window, WindowResult } from '../tasks';
-import { microRow, pinnedFsyncRows, ratios } from './micro-rows';
+import type { HitResult, HitRow, HitVariant, StreamTask } from '../tasks';
+import { groupCommitRows, hotPageRow, microRow, pinnedFsyncRows, ratios } from './micro-rows';
 
 const GRACE_MS = 20_000;
-/** Between handing out a window's tasks and its start, ms: threads attach meanwhile. */
-const LEAD_MS = 40;
 const MIB = 1 << 20;
 /** Every hot page stays resident. */
 const HOT_CACHE: CacheOptions = { memory: 16 * MIB, flushers: 1 };
@@ -20,9 +18,6 @@ const UPDATED_CACHE: CacheOptions = {
   dirtyRatio: 1,
   dirtyExpireMs: 2 ** 30,
 };
-const VIEW_WINDOW_MS = 80;
-const CALLERS = 8;
-const THREADS = 4;
 /** Threads that measure a hit, at most; what each has to have at least, and of that what it takes to start it, ms. */
 const HIT_THREADS_MAX = 7;
 const HIT_THREAD_MIN_MS = 280;
@@ -35,8 +30,6 @@ const SHARE = {
   pin: 2,
   update: 2,
   read: 2,
-  hotPage: 3,
-  groupCommit: 6,
   commitCost: 3,
   writeback: 4,
 };
@@ -55,10 +48,10 @@ export async function micro(run: Run, durationMs: number): Promise<void> {
   await add('viewSync', () => hitRow(run, 'view', ms('view')));
   await add('pinSync', () => hitRow(run, 'pin', ms('pin')));
   await add('updateSync', () => hitRow(run, 'update', ms('update')));
-  await add('one hot page', () => hotPage(run, ms('hotPage')));
+  await add('one hot page', async () => [hotPageRow(run.report.hotPage)]);
   await add('readSync', () => hitRow(run, 'read', ms('read')));
   await add('fsync under pins', async () => pinnedFsyncRows(run.report.fsync));
-  await add('group commit', () => groupCommit(run, ms('groupCommit')));
+  await add('group commit', async () => groupCommitRows(run.report.groupCommit));
   await add('one commit', () => commitCost(run, ms('commitCost')));
   await add('writeback', () => writeback(run, ms('writeback')));
 }
@@ -148,107 +141,6 @@ function hitsOf(run: Run, row: HitRow, second: HitVariant, durationMs: number): 
   return withCache(row === 'update' ? UPDATED_CACHE : HOT_CACHE, ({ handle }) =>
     withCrew(1, (crew) => crew.play('hits', { ...task, handle }, durationMs + GRACE_MS)),
   );
-}
-
-async function hotPage(run: Run, durationMs: number): Promise<MicroRow[]> {
-  const pairs = Math.max(1, Math.floor(durationMs / (3 * (VIEW_WINDOW_MS + LEAD_MS))));
-  const one: number[] = [];
-  const oneAgain: number[] = [];
-  const two: number[] = [];
-  await withCache(HOT_CACHE, ({ handle }) =>
-    withCrew(2, async (crew) => {
-      const task = { handle, stop: run.stop, dataPath: run.files.paths.data };
-      const viewsPerSecond = (threads: number) =>
-        perSecond(run, VIEW_WINDOW_MS, threads, (window) =>
-          crew.play('viewer', { ...task, ...window }, VIEW_WINDOW_MS + GRACE_MS),
-        );
-      await viewsPerSecond(2); // compiles in both threads
-      for (let pair = 0; pair < pairs && !isStopped(run.stop); pair++) {
-        one.push(await viewsPerSecond(1));
-        two.push(await viewsPerSecond(2));
-        oneAgain.push(await viewsPerSecond(1));
-      }
-    }),
-  );
-  const parts = [
-    { label: '1 thread', value: median(one) / 1e6, unit: 'M views/s' },
-    { label: '2 threads', value: median(two) / 1e6, unit: 'M views/s' },
-  ];
-  return [
-    microRow({
-      name: 'one hot page viewed by 2 threads ÷ 1',
-      ratios: ratios(two, one),
-      controls: ratios(oneAgain, one),
-      direction: 'at least',
-      bar: 1.9,
-      parts,
-    }),
-  ];
-}
-
-/** Operations per second of `threads` threads together, all working in the same window. */
-async function perSecond(
-  run: Run,
-  durationMs: number,
-  threads: number,
-  play: (window: Window, thread: number) => Promise<WindowResult>,
-): Promise<number> {
-  const window = { startNs: nowNs() + LEAD_MS * NS_PER_MS, durationMs };
-  const results = await together<WindowResult[]>(
-    run,
-    Array.from({ length: threads }, (_, thread) => play(window, thread)),
-  );
-  return results.reduce((sum, { operations }) => sum + operations, 0) / (durationMs / 1e3);
-}
-
-async function groupCommit(run: Run, durationMs: number): Promise<MicroRow[]> {
-  const windowMs = Math.min(200, Math.max(50, durationMs / 12));
-  const rounds = Math.max(1, Math.floor(durationMs / (4 * (windowMs + LEAD_MS))));
-  const single: number[] = [];
-  const singleAgain: number[] = [];
-  const oneThread: number[] = [];
-  const moreThreads: number[] = [];
-  await withCache(HOT_CACHE, ({ handle }) =>
-    withCrew(THREADS, async (crew) => {
-      const task = { handle, stop: run.stop, dataPath: run.files.paths.data };
-      const commitsPerSecond = (threads: number, callers: number) =>
-        perSecond(run, windowMs, threads, (window, thread) =>
-          crew.play(
-            'committer',
-            { ...task, ...window, callers, firstPage: thread * callers },
-            windowMs + GRACE_MS,
-          ),
-        );
-      await commitsPerSecond(THREADS, CALLERS / THREADS); // warms up every thread
-      for (let round = 0; round < rounds && !isStopped(run.stop); round++) {
-        single.push(await commitsPerSecond(1, 1));
-        oneThread.push(await commitsPerSecond(1, CALLERS));
-        moreThreads.push(await commitsPerSecond(THREADS, CALLERS / THREADS));
-        singleAgain.push(await commitsPerSecond(1, 1));
-      }
-    }),
-  );
-  const row = (name: string, label: string, commits: number[]) =>
-    microRow({
-      name,
-      ratios: ratios(commits, single),
-      controls: ratios(singleAgain, single),
-      direction: 'at least',
-      bar: 4,
-      parts: [
-        { label: '1 caller', value: median(single), unit: 'commits/s' },
-        { label, value: median(commits), unit: 'commits/s' },
-      ],
-    });
-  const perThread = CALLERS / THREADS;
-  return [
-    row(`${CALLERS} async fsync callers in one thread ÷ 1`, `${CALLERS} callers`, oneThread),
-    row(
-      `${THREADS} threads × ${perThread} async fsync callers ÷ 1`,
-      `${THREADS} × ${perThread}`,
-      moreThreads,
-    ),
-  ];
 }
 
 async function commitCost(run: Run, durationMs: number): Promise<MicroRow[]> {

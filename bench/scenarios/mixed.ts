@@ -2,28 +2,29 @@
 // file after an fsync, show half an update, and does fsync still tell the truth?
 import fs from 'node:fs';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import type { PageCacheHandle } from 'pinfold';
+import type { PageCache } from 'pinfold';
 import { isStopped, NS_PER_MS, nowNs } from '../clock';
 import type { Crew } from '../crew';
 import { PAGE_BYTES } from '../files';
 import { latencyOf } from '../histogram';
-import { announceFirst, DMA_VALUES, fillFirstRecords, PAGE_WORDS, THREADS_PER_ROLE } from '../parts';
+import { announceFirst, fillFirstRecords, PAGE_WORDS, THREADS_PER_ROLE } from '../parts';
 import { type MixedPlan, planMixed } from '../plan';
+import { createRandom } from '../random';
 import { type CacheOptions, type Run, together, withCache, withCrew } from '../run';
 import { MIXED_ROLES, type MixedCell, type MixedRole, type RoleFigures } from '../schema';
 import type { MixedCallerResult, MixedResult, MixedTask, MixedViewerResult } from '../tasks';
-import { calibrate } from './calibrate';
+import { TRANSFER_VALUES } from '../transfers';
+import { permutation } from '../zipf';
+import { calibrate, rateBesideOthers } from './calibrate';
 
-/** Few, so that all roles meet on the same ones. */
-const PAGES = 16;
+/** Several times what the cache holds. Zipf's head is where the roles meet: the most popular page gets an eighth of all accesses. */
+const PAGES = 2_048;
 /** Of each thread, a second. Those of fsync follow the disk. */
 const UPDATES_PER_SECOND = 500;
 const VIEWS_PER_SECOND = 1_000;
 const TRANSFERS_PER_SECOND = 100;
-/** Of the calibrated rate, for each caller: seven other threads want the cores. */
-const FSYNC_SHARE = 0.25;
-const FSYNCS_PER_SECOND_MIN = 5;
-const FSYNCS_PER_SECOND_MAX = 100;
+/** About what an fsync has to write. */
+const CALIBRATED_PAGES = 16;
 /** How often a control is tried until it shows what it is there for: on a busy machine it may take a while. */
 const CONTROL_TRIES = 4;
 /** Between handing out a cell's tasks and its start, ms: the threads attach and touch their pages meanwhile. */
@@ -31,28 +32,25 @@ const LEAD_MS = 100;
 const GRACE_MS = 20_000;
 
 /** The flusher writes pages back beside the fsyncs. */
-const CACHE: CacheOptions = { memory: 4 << 20, flushers: 1, dirtyExpireMs: 50, writebackIntervalMs: 20 };
+const CACHE: CacheOptions = { memory: 2 << 20, flushers: 1, dirtyExpireMs: 50, writebackIntervalMs: 20 };
 
 export async function mixed(run: Run, durationMs: number): Promise<void> {
   await withCrew(MIXED_ROLES.length * THREADS_PER_ROLE, async (crew) => {
     run.progress.begin('mixed · preparing');
-    const calibration = run.report.calibration ?? (await calibrate(run, crew, PAGES, 1));
-    const fsyncsPerSecond = Math.min(
-      FSYNCS_PER_SECOND_MAX,
-      Math.max(FSYNCS_PER_SECOND_MIN, calibration.ratePerSecond * FSYNC_SHARE),
-    );
+    const calibration = run.report.calibration ?? (await calibrate(run, crew, CALIBRATED_PAGES, 1));
     const perSecond: Record<MixedRole, number> = {
       update: UPDATES_PER_SECOND,
       view: VIEWS_PER_SECOND,
       dma: TRANSFERS_PER_SECOND,
-      fsync: fsyncsPerSecond,
+      fsync: rateBesideOthers(calibration),
     };
     const sourcePath = layOutSource(run);
+    const popularity = drawPopularity(run);
     for (const plan of planMixed(durationMs)) {
       for (let tries = 0; tries < CONTROL_TRIES && !isStopped(run.stop); tries++) {
         const dataPath = layOutData(run);
-        const cell = await withCache({ ...CACHE, pinnedDirty: plan.pinnedDirty }, ({ handle }) =>
-          measure(run, crew, handle, plan, perSecond, dataPath, sourcePath),
+        const cell = await withCache({ ...CACHE, pinnedDirty: plan.pinnedDirty }, (cache) =>
+          measure(run, crew, cache, plan, perSecond, { dataPath, sourcePath, popularity }),
         );
         run.report.mixed.push(cell);
         if (unseen(cell).length === 0) break;
@@ -101,10 +99,19 @@ function unseen({ arm, truth }: MixedCell): string[] {
 
 /** What the DMA reads: page n is full of the byte n. */
 function layOutSource(run: Run): string {
-  const path = run.files.extra('mixed-source.bin', DMA_VALUES * PAGE_BYTES);
-  const bytes = Uint8Array.from({ length: DMA_VALUES * PAGE_BYTES }, (_, at) => Math.floor(at / PAGE_BYTES));
+  const path = run.files.extra('mixed-source.bin', TRANSFER_VALUES * PAGE_BYTES);
+  const bytes = Uint8Array.from({ length: TRANSFER_VALUES * PAGE_BYTES }, (_, at) =>
+    Math.floor(at / PAGE_BYTES),
+  );
   fs.writeFileSync(path, bytes);
   return path;
+}
+
+/** Which pages are wanted most: the same in every run of the same seed, and anywhere in the file. */
+function drawPopularity({ options }: Run): Int32Array<SharedArrayBuffer> {
+  const popularity = new Int32Array(new SharedArrayBuffer(PAGES * 4));
+  popularity.set(permutation(PAGES, createRandom(options.seed)));
+  return popularity;
 }
 
 /** The file of a cell, as if nothing had happened to it yet: a control leaves halves behind. */
@@ -119,11 +126,10 @@ function layOutData(run: Run): string {
 async function measure(
   run: Run,
   crew: Crew,
-  handle: PageCacheHandle,
+  cache: PageCache,
   { arm, pinnedDirty, durationMs }: MixedPlan,
   perSecond: Record<MixedRole, number>,
-  dataPath: string,
-  sourcePath: string,
+  files: Pick<MixedTask, 'dataPath' | 'sourcePath' | 'popularity'>,
 ): Promise<MixedCell> {
   const histograms: Record<MixedRole, RecordableHistogram> = {
     update: createHistogram(),
@@ -133,14 +139,12 @@ async function measure(
   };
   const startNs = nowNs() + LEAD_MS * NS_PER_MS;
   const common = {
-    handle,
+    ...files,
+    handle: cache.handle,
     stop: run.stop,
-    dataPath,
-    sourcePath,
     startNs,
     durationMs,
     arm,
-    pages: PAGES,
     announced: announceFirst(PAGES),
   };
   const deadlineMs = LEAD_MS + durationMs + GRACE_MS;
@@ -174,10 +178,13 @@ async function measure(
   >(run, [roles.update, roles.view, roles.dma, roles.fsync]);
   const figures = (role: MixedRole, results: MixedResult[]) =>
     roleFigures(results, histograms[role], perSecond[role], startNs, durationMs);
+  const { frames, hits, misses } = cache.stats();
   return {
     arm,
     pinnedDirty,
     pages: PAGES,
+    frames,
+    hitRatio: hits + misses === 0 ? null : hits / (hits + misses),
     durationMs,
     roles: {
       update: figures('update', updaters),

@@ -22,6 +22,9 @@ import type {
   RoleFigures,
 } from '../../bench/schema.ts';
 import { benchReport } from './bench-report.ts';
+import { churnResult } from './churn.ts';
+import { groupCommitCell, groupCommitResult } from './group-commit.ts';
+import { hotPageResult } from './hot-page.ts';
 import { keepOrRedirtyCell } from './keep-or-redirty.ts';
 
 const HOLDS_MS = [0, 1, 10, 100];
@@ -54,6 +57,8 @@ export function fullReport(): BenchReport {
       fsyncCell('block', 'keep', holdMs, 250 + 900 * holdMs, 0),
       fsyncCell('bounce', 'keep', holdMs, 240, 0),
       fsyncCell('bounce', 'redirty', holdMs, 230, 0),
+      { ...fsyncCell('bounce', 'redirty', holdMs, 235, 0), holdShape: 'heavy' as const },
+      { ...fsyncCell('bounce', 'redirty', holdMs, 245, 0), pinSource: 'socket' as const },
     ]),
     portraits: [
       portrait('bounce', 10, () => 0.3),
@@ -61,6 +66,12 @@ export function fullReport(): BenchReport {
     ],
     deadlock: [deadlockCell('bounce', 40, 0.4), deadlockCell('block', 4, 500)],
     mixed: [mixedCell('updates'), mixedCell('stores'), mixedCell('skip')],
+    groupCommit: groupCommitResult([
+      ...[1, 2, 4, 8, 16, 32, 64].map((callers) => groupCommitCell(1, callers)),
+      ...[8, 64].map((callers) => groupCommitCell(4, callers)),
+    ]),
+    hotPage: hotPageResult(),
+    churn: churnResult(),
     micro: [
       microRow('view ÷ Map.get', 1.72, 1.6, 'at most', 'short'),
       microRow('2 threads ÷ 1', 1.95, 1.9, 'at least', 'ok'),
@@ -119,6 +130,8 @@ function fsyncCell(
     policy,
     pinnedDirty,
     holdMs,
+    holdShape: 'fixed',
+    pinSource: 'file',
     blockMs: 50,
     blocks: 120,
     duePerSecond: 180,
@@ -127,7 +140,7 @@ function fsyncCell(
       p50: ratio(us / 230, judged ? 'ok' : 'none', 1.01),
       p99: ratio(us / 225, judged ? 'no verdict' : 'none', 1.2),
     },
-    truth: { checked: SAMPLES, lies, recordsOlder: lies, recordsTorn: 0 },
+    truth: { checked: SAMPLES, lies, recordsOlder: lies, recordsTorn: 0, receivedOlder: 0 },
     queue: { carriedOver: 3, givenUp: 0, timeouts: 0, backlogMax: 2 },
     pins: { taken: 9_000, dmaBytes: 36_864_000, words: 1_200, missed: 0 },
   };
@@ -183,7 +196,9 @@ function mixedCell(arm: MixedCell['arm']): MixedCell {
   return {
     arm,
     pinnedDirty: 'redirty',
-    pages: 16,
+    pages: 2_048,
+    frames: 480,
+    hitRatio: 0.74,
     durationMs: 2_000,
     roles: { update: role(30, 500), view: role(12, 1_000), dma: role(140, 100), fsync: role(900, 90) },
     truth: {

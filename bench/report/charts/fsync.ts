@@ -5,25 +5,54 @@ import type { Portrait } from '../../portrait';
 import type { BenchReport, FsyncCell } from '../../schema';
 import type { Chart, LineChart, PercentileChart, PortraitChart } from '../chart';
 import { digits, ms } from '../format';
-import { policyName } from '../fsync';
+import { policyName, unusualOf } from '../fsync';
 
 /** In the order of their colours, which are the same in all charts of the scenario. */
 const POLICIES = ['bounce, redirty', 'bounce, keep', 'block', 'bare fs', 'skip (control)'];
 
 export function fsyncCharts({ fsync, portraits, floors }: BenchReport): Chart[] {
-  const holds = [...new Set(fsync.map(({ holdMs }) => holdMs))].sort((a, b) => a - b);
-  const names = [...new Set(fsync.map(policyName))].sort((a, b) => rank(a) - rank(b));
+  const cells = usualOf(fsync);
+  const holds = [...new Set(cells.map(({ holdMs }) => holdMs))].sort((a, b) => a - b);
+  const names = [...new Set(cells.map(policyName))].sort((a, b) => rank(a) - rank(b));
   const floor = floors.find(({ scenario }) => scenario === 'fsync')?.before.curve;
   return [
     ...portraitCharts(portraits),
-    ...holds.map((holdMs) => curves(fsync, names, holdMs, floor)),
+    ...holds.map((holdMs) => curves(cells, names, holdMs, floor)),
     ...(holds.length > 1
       ? [
-          overHold('p50 of fsync', 'ms', fsync, names, holds, ({ latency }) => inMs(latency.p50Us)),
-          overHold('p99 of fsync', 'ms', fsync, names, holds, ({ latency }) => inMs(latency.p99Us)),
-          overHold('fsyncs a second', 'fsyncs/s', fsync, names, holds, ({ perSecond }) => perSecond),
+          overHold('p50 of fsync', 'ms', cells, names, holds, ({ latency }) => inMs(latency.p50Us)),
+          overHold('p99 of fsync', 'ms', cells, names, holds, ({ latency }) => inMs(latency.p99Us)),
+          overHold('fsyncs a second', 'fsyncs/s', cells, names, holds, ({ perSecond }) => perSecond),
         ]
       : []),
+    ...holds.flatMap((holdMs) => otherPins(fsync, cells, holdMs)),
+  ];
+}
+
+/** Holds that are all as long, and reads of a file; all cells, if there are none of those. */
+function usualOf(cells: FsyncCell[]): FsyncCell[] {
+  const usual = cells.filter((cell) => unusualOf(cell).length === 0);
+  return usual.length > 0 ? usual : cells;
+}
+
+/** The same hold with other lengths around it, and with other pins: as shipped, beside the usual cell. */
+function otherPins(all: FsyncCell[], usual: FsyncCell[], holdMs: number): PercentileChart[] {
+  const isShipped = (cell: FsyncCell) =>
+    cell.holdMs === holdMs && cell.policy === 'bounce' && cell.pinnedDirty === 'redirty';
+  const others = all.filter((cell) => isShipped(cell) && !usual.includes(cell));
+  if (others.length === 0) return [];
+  const series = [...usual.filter(isShipped), ...others].map((cell) => ({
+    name: unusualOf(cell).join(', ') || 'holds of one length, reads of a file',
+    latency: cell.arms.pinned.latency,
+  }));
+  const said = series.map(({ name, latency }) => `${name} ${ms(latency.p50Us)}, ${ms(latency.p99Us)}`);
+  return [
+    {
+      kind: 'percentiles',
+      title: `Latency of fsync, pages pinned for ${holdMs} ms on average, by lengths of holds and by what pins`,
+      description: `Bounce, redirty, from when each fsync was due; p50 and p99 in ms: ${said.join('; ')}.`,
+      series: series.map(({ name, latency }) => ({ name, curve: latency.curve })),
+    },
   ];
 }
 

@@ -5,11 +5,18 @@ import type { BenchReport } from '../../schema';
 const HOLDS_SCENARIO = 'fsync';
 
 export function commandOf({ command }: BenchReport): string {
-  const { scenarios, size, seconds, holdsMs, file, seed, trace } = command;
+  const { scenarios, size, seconds, holdsMs, holdShapes, pinSources, threads, file, seed, trace } = command;
   const words = ['npx pinfold-bench run', `--scenario ${scenarios.join(',')}`];
   if (size === 'quick' || size === 'full') words.push(`--${size}`);
   if (size === 'asked' || size === 'full') words.push(`--seconds ${seconds}`);
-  if (scenarios.includes(HOLDS_SCENARIO)) words.push(`--hold ${holdsMs.join(',')}`);
+  if (scenarios.includes(HOLDS_SCENARIO)) {
+    words.push(
+      `--hold ${holdsMs.join(',')}`,
+      `--hold-shape ${holdShapes.join(',')}`,
+      `--pins ${pinSources.join(',')}`,
+    );
+  }
+  words.push(`--threads ${threads}`);
   words.push(`--seed ${seed}`);
   if (file !== null) words.push(`--file ${quoted(file)}`);
   if (trace !== null) words.push(`--trace ${quoted(trace)}`);

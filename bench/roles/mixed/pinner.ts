@@ -2,12 +2,14 @@ import fs from 'node:fs';
 import { type CachedFile, type Page, PageCache } from 'pinfold';
 import { NS_PER_MS, nowNs, sleepUntil } from '../../clock';
 import { PAGE_BYTES } from '../../files';
-import { DMA_BYTES, DMA_VALUES, dmaOffsetOf, THREADS_PER_ROLE } from '../../parts';
-import { createRandom, shuffle } from '../../random';
+import { DMA_BYTES, dmaOffsetOf, THREADS_PER_ROLE } from '../../parts';
+import { createRandom } from '../../random';
 import type { MixedResult, MixedTask } from '../../tasks';
+import { TRANSFER_VALUES } from '../../transfers';
 import { Arrivals } from '../arrivals';
+import { drawPages } from './pages';
 
-/** Pages that one operation pins: with two pinners, half of the file is under pins much of the time. */
+/** Pages that one operation pins: with two pinners, the most popular ones are under pins much of the time. */
 const PAGES_AT_ONCE = 4;
 /** They stay pinned up to this long after the reads have landed, ns. */
 const HOLD_MAX_NS = 5 * NS_PER_MS;
@@ -18,14 +20,13 @@ export async function mixedPinner(task: MixedTask): Promise<MixedResult> {
   const file = cache.openSync(task.dataPath, { mode: 'r+' });
   const source = fs.openSync(task.sourcePath, 'r');
   const random = createRandom(task.seed);
-  const pages = Array.from({ length: task.pages }, (_, page) => page);
+  const draw = drawPages(task);
   try {
-    file.prefetchSync(0, task.pages);
     const arrivals = new Arrivals(task);
     while (arrivals.next()) {
-      const transfers = shuffle(pages, random)
-        .slice(0, PAGES_AT_ONCE)
-        .map((page) => begin(task, file, source, page));
+      const pages = new Set<number>();
+      while (pages.size < PAGES_AT_ONCE) pages.add(draw());
+      const transfers = [...pages].map((page) => begin(task, file, source, page));
       const landed = await Promise.all(transfers);
       arrivals.ended();
       sleepUntil(task.stop, nowNs() + random() * HOLD_MAX_NS);
@@ -43,7 +44,7 @@ export async function mixedPinner(task: MixedTask): Promise<MixedResult> {
 function begin(task: MixedTask, file: CachedFile, source: number, index: number): Promise<Page> {
   const page = file.pinSync(index, 'write');
   const transfer = Atomics.add(task.announced.dmaBegun, wordOf(task, index), 1) + 1;
-  const position = (transfer % DMA_VALUES) * PAGE_BYTES;
+  const position = (transfer % TRANSFER_VALUES) * PAGE_BYTES;
   return new Promise((resolve, reject) => {
     fs.read(source, page.bytes, dmaOffsetOf(task.thread), DMA_BYTES, position, (error, bytes) => {
       if (error === null && bytes === DMA_BYTES) resolve(page);

@@ -1,69 +1,101 @@
 // What an fsync of the mixed scenario promised, compared with the file.
-import { PAGE_BYTES } from '../../files';
 import {
   type Announced,
   DMA_BYTES,
-  dmaKept,
   dmaOffsetOf,
   judgePart,
   note,
   PAGE_WORDS,
+  pageOfPlace,
+  placeOf,
   RECORD_PARTS,
   THREADS_PER_ROLE,
 } from '../../parts';
 import { type Judgement, RECORD_WORDS } from '../../record';
+import { transferKept } from '../../transfers';
 import type { PlainFile } from '../plain-file';
+import { settled } from '../settled';
 
-/** Looks at a record that stays in pieces before it counts. */
-const LOOKS_ALIKE = 3;
-/** Looks at a record that is in other pieces each time before it is given up. */
-const LOOKS_MAX = 16;
+/** The most popular pages are looked at after every fsync, and so many others by chance: what was there once must stay. */
+const HEAD_PAGES = 16;
+const OTHER_PAGES = 16;
 
 /**
- * The check after an fsync. A read beside a write of the same page may return some bytes of before and some of after (about 1 in 2,000 did
- * on ext4, beside two threads that did nothing but write): such a mix was never in the file. So a record in pieces is read again after
- * whatever write was under way has ended. Had it been torn by that write, it would now be whole, or in other pieces: bytes of the image
- * before are gone for good. The same pieces again are what the file holds.
+ * The check after an fsync: of the pages of which something has returned since this caller's check before, and of some more. To read all of a
+ * file after each fsync would take longer than the fsyncs.
  */
 export class MixedTruth {
   readonly #file: PlainFile;
-  readonly #pages: number;
   readonly #announced: Announced;
-  readonly #words: Int32Array;
-  readonly #bytes: Uint8Array;
+  readonly #popularity: Int32Array;
+  readonly #random: () => number;
+  readonly #words = new Int32Array(PAGE_WORDS);
+  readonly #bytes = new Uint8Array(this.#words.buffer);
   readonly #returned: Int32Array;
   readonly #landed: Int32Array;
+  /** By page: something was noted that has not been looked for. */
+  readonly #isNew: Uint8Array;
   recordsOlder = 0;
   dmaOlder = 0;
   halves = 0;
   /** Records that were in pieces once and did not stay so. */
   passing = 0;
 
-  constructor(file: PlainFile, pages: number, announced: Announced) {
+  /** @param popularity all pages of the file, the most popular first */
+  constructor(file: PlainFile, announced: Announced, popularity: Int32Array, random: () => number) {
     this.#file = file;
-    this.#pages = pages;
     this.#announced = announced;
-    this.#words = new Int32Array(pages * PAGE_WORDS);
-    this.#bytes = new Uint8Array(this.#words.buffer);
+    this.#popularity = popularity;
+    this.#random = random;
     this.#returned = new Int32Array(announced.returned.length);
     this.#landed = new Int32Array(announced.dmaLanded.length);
+    this.#isNew = new Uint8Array(popularity.length);
   }
 
-  /** Before the call of fsync: notes what it must make durable. */
+  /** Before the call of fsync: notes what it must make durable. Of many pages that takes a while: some 50 µs of 2,000. */
   note(): void {
-    note(this.#announced.returned, this.#returned);
-    note(this.#announced.dmaLanded, this.#landed);
+    const { returned, dmaLanded } = this.#announced;
+    this.#noteWords(0, returned.length, 0, dmaLanded.length);
+  }
+
+  /** The same of the most popular pages, where most things happen: for the last moment before the call. */
+  noteHead(): void {
+    for (let rank = 0; rank < Math.min(HEAD_PAGES, this.#popularity.length); rank++) {
+      const page = this.#popularity[rank];
+      const word = page * THREADS_PER_ROLE;
+      this.#noteWords(placeOf(page, 0), placeOf(page + 1, 0), word, word + THREADS_PER_ROLE);
+    }
+  }
+
+  #noteWords(fromPlace: number, toPlace: number, fromWord: number, toWord: number): void {
+    const { returned, dmaLanded } = this.#announced;
+    note(returned, this.#returned, fromPlace, toPlace, (place) => this.#mark(pageOfPlace(place)));
+    note(dmaLanded, this.#landed, fromWord, toWord, (word) =>
+      this.#mark(Math.floor(word / THREADS_PER_ROLE)),
+    );
+  }
+
+  #mark(page: number): void {
+    this.#isNew[page] = 1;
   }
 
   /** After it: false when the file lacks something that was noted. Half updates do not make it a lie; they are counted. */
   holds(): boolean {
-    this.#file.read(this.#bytes, 0);
     const missing = this.recordsOlder + this.dmaOlder;
-    for (let page = 0; page < this.#pages; page++) {
-      for (let part = 0; part < RECORD_PARTS; part++) this.#judge(page, part);
-      for (let pinner = 0; pinner < THREADS_PER_ROLE; pinner++) this.#judgeDma(page, pinner);
+    const pages = this.#popularity.length;
+    for (let rank = 0; rank < Math.min(HEAD_PAGES, pages); rank++) this.#mark(this.#popularity[rank]);
+    for (let n = 0; n < OTHER_PAGES; n++) this.#mark(Math.floor(this.#random() * pages));
+    for (let page = this.#isNew.indexOf(1); page >= 0; page = this.#isNew.indexOf(1, page)) {
+      this.#isNew[page] = 0;
+      this.#judgePage(page);
     }
     return this.recordsOlder + this.dmaOlder === missing;
+  }
+
+  #judgePage(page: number): void {
+    this.#file.read(this.#bytes, page);
+    for (let part = 0; part < RECORD_PARTS; part++) this.#judge(page, part);
+    for (let pinner = 0; pinner < THREADS_PER_ROLE; pinner++) this.#judgeDma(page, pinner);
   }
 
   #judge(page: number, part: number): void {
@@ -72,35 +104,29 @@ export class MixedTruth {
     if (judgement === 'torn') this.halves++;
   }
 
-  /** The judgement of a record, a torn one only if the file itself holds it so. */
   #settled(page: number, part: number): Judgement {
-    let judgement = this.#look(page, part);
-    if (judgement !== 'torn') return judgement;
-    const start = page * PAGE_WORDS + part * RECORD_WORDS;
-    const record = this.#words.subarray(start, start + RECORD_WORDS);
-    let alike = 1;
-    for (let looks = 1; looks < LOOKS_MAX; looks++) {
-      const before = record.slice();
-      this.#file.outwait();
-      this.#file.read(this.#bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES), page);
-      judgement = this.#look(page, part);
-      if (judgement !== 'torn') break;
-      alike = record.every((word, i) => word === before[i]) ? alike + 1 : 1;
-      if (alike === LOOKS_ALIKE) return 'torn';
-    }
-    this.passing++;
-    return judgement === 'torn' ? 'kept' : judgement;
+    const start = part * RECORD_WORDS;
+    const { judgement, passing } = settled(
+      this.#words.subarray(start, start + RECORD_WORDS),
+      () => this.#look(page, part),
+      () => {
+        this.#file.outwait();
+        this.#file.read(this.#bytes, page);
+      },
+    );
+    if (passing) this.passing++;
+    return judgement;
   }
 
   #look(page: number, part: number): Judgement {
-    return judgePart(this.#words, page * PAGE_WORDS, page, part, this.#returned);
+    return judgePart(this.#words, 0, page, part, this.#returned);
   }
 
   #judgeDma(page: number, pinner: number): void {
     const word = page * THREADS_PER_ROLE + pinner;
-    const at = page * PAGE_BYTES + dmaOffsetOf(pinner);
+    const at = dmaOffsetOf(pinner);
     // Loaded after the file was read: no transfer that the file can show began later.
     const begun = Atomics.load(this.#announced.dmaBegun, word);
-    if (!dmaKept(this.#bytes.subarray(at, at + DMA_BYTES), this.#landed[word], begun)) this.dmaOlder++;
+    if (!transferKept(this.#bytes.subarray(at, at + DMA_BYTES), this.#landed[word], begun)) this.dmaOlder++;
   }
 }

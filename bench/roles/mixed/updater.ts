@@ -2,10 +2,10 @@ import { type CachedFile, PageCache } from 'pinfold';
 import { nowNs, sleepUntil } from '../../clock';
 import { PAGE_BYTES } from '../../files';
 import { announceReturn, FIRST_SEQUENCE, HALFWAY_NS, placeOf, UPDATE_PART, writePartOf } from '../../parts';
-import { createRandom } from '../../random';
 import { fillRecord, RECORD_BYTES, RECORD_WORDS, sequenceOf } from '../../record';
 import type { MixedResult, MixedTask } from '../../tasks';
 import { Arrivals } from '../arrivals';
+import { drawPages } from './pages';
 
 /** One in so many operations is a write of this thread's own record; the others change the record of both. */
 const WRITE_EVERY = 4;
@@ -14,12 +14,11 @@ const PAUSE_EVERY = 4;
 const HALF_WORDS = RECORD_WORDS / 2;
 const UPDATE_RANGE = { offset: UPDATE_PART * RECORD_BYTES, length: RECORD_BYTES };
 
-/** Changes records of random pages, and announces each change when it has returned. */
+/** Changes records of pages, and announces each change when it has returned. */
 export function mixedUpdater(task: MixedTask): MixedResult {
   const cache = PageCache.attach(task.handle);
   const file = cache.openSync(task.dataPath, { mode: 'r+' });
   try {
-    file.prefetchSync(0, task.pages);
     return new Updater(task, file).run();
   } finally {
     file.closeSync();
@@ -30,7 +29,7 @@ export function mixedUpdater(task: MixedTask): MixedResult {
 class Updater {
   readonly #task: MixedTask;
   readonly #file: CachedFile;
-  readonly #random: () => number;
+  readonly #draw: () => number;
   /** By page. */
   readonly #written: Int32Array;
   readonly #record = new Int32Array(RECORD_WORDS);
@@ -40,14 +39,14 @@ class Updater {
   constructor(task: MixedTask, file: CachedFile) {
     this.#task = task;
     this.#file = file;
-    this.#random = createRandom(task.seed);
-    this.#written = new Int32Array(task.pages).fill(FIRST_SEQUENCE);
+    this.#draw = drawPages(task);
+    this.#written = new Int32Array(task.popularity.length).fill(FIRST_SEQUENCE);
   }
 
   run(): MixedResult {
     const arrivals = new Arrivals(this.#task);
     for (let n = 0; arrivals.next(); n++) {
-      const page = Math.floor(this.#random() * this.#task.pages);
+      const page = this.#draw();
       if (n % WRITE_EVERY === 0) this.#write(page);
       else this.#update(page);
       arrivals.ended();

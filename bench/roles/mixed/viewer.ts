@@ -2,10 +2,10 @@ import { PageCache } from 'pinfold';
 import { nowNs, type StopWord, sleepUntil } from '../../clock';
 import { PAGE_BYTES } from '../../files';
 import { HALFWAY_NS, judgePart, note, placeOf, RECORD_PARTS, UPDATE_PART } from '../../parts';
-import { createRandom } from '../../random';
 import { type Judgement, RECORD_BYTES } from '../../record';
 import type { MixedTask, MixedViewerResult } from '../../tasks';
 import { Arrivals } from '../arrivals';
+import { drawPages } from './pages';
 
 /** One in so many looks at a page is a read. */
 const READ_EVERY = 4;
@@ -23,11 +23,11 @@ interface Look {
   stop: StopWord;
 }
 
-/** Looks at random pages and expects every record whole, and as new as what had returned before. */
+/** Looks at pages and expects every record whole, and as new as what had returned before. */
 export function mixedViewer(task: MixedTask): MixedViewerResult {
   const cache = PageCache.attach(task.handle);
   const file = cache.openSync(task.dataPath, { mode: 'r+' });
-  const random = createRandom(task.seed);
+  const draw = drawPages(task);
   const look: Look = {
     page: 0,
     noted: new Int32Array(task.announced.returned.length),
@@ -37,10 +37,9 @@ export function mixedViewer(task: MixedTask): MixedViewerResult {
   const read = new Uint8Array(RECORDS_BYTES);
   const found: Record<Judgement, number> = { kept: 0, older: 0, torn: 0 };
   try {
-    file.prefetchSync(0, task.pages);
     const arrivals = new Arrivals(task);
     for (let n = 0; arrivals.next(); n++) {
-      look.page = Math.floor(random() * task.pages);
+      look.page = draw();
       note(task.announced.returned, look.noted, placeOf(look.page, 0), placeOf(look.page + 1, 0));
       if (n % READ_EVERY === 0) {
         file.readSync(read, look.page * PAGE_BYTES);

@@ -3,7 +3,7 @@
 // Word i of a page is mixed from the page, the commit that wrote it, and i; so 8 bytes tell that they are those of their page and
 // place. Pages are drawn by zipf, as in YCSB, and each with a place in it.
 import { createRandom, shuffle } from '../../random';
-import { zipfRanks } from '../../scenarios/replacement/generate';
+import { zipfRanks } from '../../zipf';
 
 export const PAGE = 4096;
 const WORDS = PAGE / 4;

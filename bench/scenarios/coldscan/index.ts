@@ -12,8 +12,9 @@ import { type ColdScanResult, HOT_SCANS, type HotRow, type HotScan, type ScanRow
 
 const MIB = 1 << 20;
 const MEMORY = 64 * MIB;
-/** MiB of the file: quickly, usually, fully. */
+/** MiB of the file: quickly, usually, fully; the last if there is time enough for passes over it, ms. */
 const FILE_MIB = { quick: 64, usual: 256, full: 1024 };
+const FULL_FROM_MS = 60_000;
 const BAR = 0.9;
 const BARRED: readonly ScanArm[] = ['readSync 256 KiB', 'readSync 4 KiB'];
 const HOT_SHARE = 1 / 4;
@@ -25,7 +26,8 @@ const GRACE_MS = 60_000;
 export async function coldScan(run: Run, durationMs: number): Promise<void> {
   const { quick, usual, full } = FILE_MIB;
   const { streamBytes } = run.options;
-  const fileBytes = (streamBytes < 128 * MIB ? quick : streamBytes > 128 * MIB ? full : usual) * MIB;
+  const isFull = streamBytes > 128 * MIB && durationMs >= FULL_FROM_MS;
+  const fileBytes = (streamBytes < 128 * MIB ? quick : isFull ? full : usual) * MIB;
   const result: ColdScanResult = { fileBytes, memoryBytes: MEMORY, arms: [], hot: [] };
   run.report.coldScan = result;
   run.progress.begin('coldscan · the file');

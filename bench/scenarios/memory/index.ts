@@ -1,5 +1,6 @@
 // What a pool's size costs, and many open files: hits, fsync, metadata, resident memory.
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { isStopped } from '../../clock';
 import type { Crew } from '../../crew';
@@ -14,8 +15,12 @@ const MIB = 1 << 20;
 const GIB = 1 << 30;
 const POOLS = [64 * MIB, 512 * MIB, 8 * GIB];
 const HOT_PAGES = 1_024;
-const COUNTS = [1, 64, 1_024, 4_096, 65_536];
-const COUNT_MOST = COUNTS[COUNTS.length - 1];
+/** What a run touches of the largest pool, of its files in the system's cache, and of what else there is. */
+const RAM_MIN = 6 * GIB;
+/** One fsync of so many pages takes seconds, of each pool: with less time than this for a pool it is left out, ms. */
+const LONG_COUNT = 65_536;
+const COUNTS = [1, 64, 1_024, 4_096, LONG_COUNT];
+const LONG_COUNT_FROM_MS = 9_000;
 const FILES = 10_000;
 /** Of an open file, in the process: its own, and the mark that keeps other caches from it. */
 const DESCRIPTORS_A_FILE = 2;
@@ -36,6 +41,12 @@ const QUIET: CacheOptions = {
   dirtyExpireMs: 2 ** 30,
   writebackIntervalMs: 2 ** 30,
 };
+
+export function memoryUnfit(): string | undefined {
+  const bytes = os.totalmem();
+  if (bytes >= RAM_MIN) return undefined;
+  return `it takes a machine of ${RAM_MIN / GIB} GiB, and this one has ${(bytes / GIB).toFixed(1)} (by name it runs all the same)`;
+}
 
 export async function memory(run: Run, durationMs: number): Promise<void> {
   const found: MemoryFigures = { pools: [], files: null };
@@ -91,18 +102,20 @@ async function pool(run: Run, crew: Crew, under: Arm, bytes: number, ms: number)
       ),
     ]);
     run.progress.begin(`memory · fsync, ${name}`);
-    const file = run.files.extra('memory-data.bin', COUNT_MOST * PAGE_BYTES);
-    const barePath = run.files.extra('memory-bare.bin', COUNT_MOST * PAGE_BYTES);
-    const common = { stop: run.stop, handle: cache.handle, counts: COUNTS };
+    const counts = COUNTS.filter((pages) => pages < LONG_COUNT || ms >= LONG_COUNT_FROM_MS);
+    const mostBytes = counts[counts.length - 1] * PAGE_BYTES;
+    const file = run.files.extra('memory-data.bin', mostBytes);
+    const barePath = run.files.extra('memory-bare.bin', mostBytes);
+    const common = { stop: run.stop, handle: cache.handle, counts };
     const [disk] = await together(run, [
       crew.play(
         'dirtyFsync',
-        { ...common, path: file, barePath, durationMs: (0.5 * ms) / COUNTS.length },
+        { ...common, path: file, barePath, durationMs: (0.5 * ms) / counts.length },
         GRACE_MS,
       ),
     ]);
-    const inMemory = await withoutDisk(async (at) => {
-      const task = { ...common, path: at, barePath: null, durationMs: (0.15 * ms) / COUNTS.length };
+    const inMemory = await withoutDisk(mostBytes, async (at) => {
+      const task = { ...common, path: at, barePath: null, durationMs: (0.15 * ms) / counts.length };
       const [result] = await together(run, [crew.play('dirtyFsync', task, GRACE_MS)]);
       return result;
     });
@@ -120,7 +133,7 @@ async function pool(run: Run, crew: Crew, under: Arm, bytes: number, ms: number)
       loads: medianOrNull(
         hits.loadsOver.slice(0, hits.loadsUnder.length).map((ns, i) => ns / hits.loadsUnder[i]),
       ),
-      fsync: COUNTS.map((pages, n) => fsyncCost(pages, disk, inMemory, n)),
+      fsync: counts.map((pages, n) => fsyncCost(pages, disk, inMemory, n)),
       residentBytes: before === null || after === null ? null : Math.max(0, after - before),
       // The role is one thread more than are attached by now.
       allowanceBytes: control.buffer.byteLength + (owners + 1) * (THREAD_BYTES + VIEW_BYTES * frames),
@@ -133,8 +146,8 @@ interface Parts {
   data: WebAssembly.Memory[];
 }
 
-/** Runs `work` with a file that no disk is behind; null where there is no room for one. */
-async function withoutDisk<T>(work: (file: string) => Promise<T>): Promise<T | null> {
+/** Runs `work` with a file of so many bytes that no disk is behind; null where there is no room for one. */
+async function withoutDisk<T>(bytes: number, work: (file: string) => Promise<T>): Promise<T | null> {
   let directory: string;
   try {
     directory = fs.mkdtempSync(path.join(WITHOUT_DISK, 'pinfold-bench-'));
@@ -143,9 +156,9 @@ async function withoutDisk<T>(work: (file: string) => Promise<T>): Promise<T | n
   }
   try {
     const { bavail, bsize } = fs.statfsSync(directory);
-    if (bavail * bsize < 2 * COUNT_MOST * PAGE_BYTES) return null;
+    if (bavail * bsize < 2 * bytes) return null;
     const file = path.join(directory, 'data.bin');
-    fs.writeFileSync(file, Buffer.alloc(COUNT_MOST * PAGE_BYTES));
+    fs.writeFileSync(file, Buffer.alloc(bytes));
     return await work(file);
   } finally {
     fs.rmSync(directory, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 // Generated traces: what caches meet, each kind pure enough that a policy's weakness shows.
-import { createRandom, shuffle } from '../../random';
+import { createRandom } from '../../random';
+import { permutation, zipfRanks } from '../../zipf';
 import { sharedAccesses, type Trace } from './trace';
 
 /** Puts accesses of a footprint of `pages` pages, numbered from 0, into `accesses`; one-touch pages are numbered from `pages` on. */
@@ -10,34 +11,6 @@ function zipfPages(pages: number, exponent: number, random: () => number): () =>
   const rank = zipfRanks(pages, exponent, random);
   const pageOf = permutation(pages, random);
   return () => pageOf[rank()]!;
-}
-
-/** Ranks from 0 on; rank r comes with a probability proportional to (r + 1) ** −exponent. */
-export function zipfRanks(ranks: number, exponent: number, random: () => number): () => number {
-  const sums = new Float64Array(ranks);
-  let sum = 0;
-  for (let rank = 0; rank < ranks; rank++) {
-    sum += (rank + 1) ** -exponent;
-    sums[rank] = sum;
-  }
-  return () => {
-    const drawn = random() * sum;
-    let low = 0;
-    let high = ranks - 1;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (sums[middle]! <= drawn) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
-}
-
-function permutation(pages: number, random: () => number): number[] {
-  return shuffle(
-    Array.from({ length: pages }, (_, page) => page),
-    random,
-  );
 }
 
 const zipf =
