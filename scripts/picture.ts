@@ -8,7 +8,9 @@ import { type BenchReport, validateReport } from '../bench/schema';
 import { launchChromium } from './chromium';
 
 const DEFAULT_PICTURE = 'docs/report.png';
-const SIZE = { width: 1_280, height: 1_720 };
+const SIZE = { width: 1_160, height: 1_790 };
+/** A README is not as wide as a window, and has to load. */
+const SCALE = 0.8;
 
 async function main([reportPath, picture = DEFAULT_PICTURE, ...others]: string[]): Promise<void> {
   if (reportPath === undefined || others.length > 0)
@@ -31,7 +33,12 @@ async function main([reportPath, picture = DEFAULT_PICTURE, ...others]: string[]
 async function photograph(url: string, picture: string): Promise<void> {
   const browser = await launchChromium();
   try {
-    const page = await browser.newPage({ viewport: SIZE, colorScheme: 'light', reducedMotion: 'reduce' });
+    const page = await browser.newPage({
+      viewport: SIZE,
+      deviceScaleFactor: SCALE,
+      colorScheme: 'light',
+      reducedMotion: 'reduce',
+    });
     await page.goto(url);
     await page.locator('.plot canvas').first().waitFor();
     await page.screenshot({ path: picture });
