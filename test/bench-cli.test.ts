@@ -228,7 +228,7 @@ describe('a run', () => {
     const args = ['--scenario', 'group-commit', '--threads', '2', '--seconds', '3'];
     const { status, stdout, stderr } = await runBench(directory, ...args);
     expect(status, stdout + stderr).toBe(0);
-    expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+    expect(fs.readdirSync(directory)).toEqual(REPORTS);
     const found = reportIn(directory).groupCommit!;
     expect(found.cells.map(({ threads, callers }) => [threads, callers])).toEqual([
       ...[1, 2, 4, 8, 16, 32, 64].map((callers) => [1, callers]),
@@ -251,7 +251,7 @@ describe('a run', () => {
     const args = ['--scenario', 'hot-page', '--threads', '2', '--seconds', '3'];
     const { status, stdout, stderr } = await runBench(directory, ...args);
     expect(status, stdout + stderr).toBe(0);
-    expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+    expect(fs.readdirSync(directory)).toEqual(REPORTS);
     const { cells, updates, stores } = reportIn(directory).hotPage!;
     expect(cells.map(({ operation, threads }) => [operation, threads])).toEqual(
       HOT_OPERATIONS.flatMap((operation) => [1, 2].map((threads) => [operation, threads])),
@@ -268,7 +268,7 @@ describe('a run', () => {
     const directory = testDirectory();
     const { status, stdout, stderr } = await runBench(directory, '--scenario', 'churn', '--seconds', '5');
     expect(status, stdout + stderr).toBe(0);
-    expect(fs.readdirSync(directory)).toEqual(['bench-report.json']);
+    expect(fs.readdirSync(directory)).toEqual(REPORTS);
     const { workers, steady, steadyTruth, workersTruth, left, skip, leaks } = reportIn(directory).churn!;
     expect(workers.terminated).toBeGreaterThan(0);
     expect(workers.ended).toBeGreaterThan(0);
