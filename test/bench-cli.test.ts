@@ -160,12 +160,10 @@ describe('a run', () => {
       ['skip', 'fixed', 'socket'],
       ['bounce', 'fixed', 'store'],
     ]);
-    // On a busy machine a late pinner's last hold may reach into the next block, the other arm's.
-    const bounced = (arm: 'pinned' | 'none') =>
-      report.fsync
-        .filter(({ policy }) => policy === 'bounce')
-        .reduce((sum, { arms }) => sum + (arms[arm].bouncedPerFsync ?? 0), 0);
-    expect(bounced('pinned')).toBeGreaterThan(bounced('none'));
+    const bounced = report.fsync
+      .filter(({ policy }) => policy === 'bounce')
+      .map(({ arms }) => arms.pinned.bouncedPerFsync);
+    expect(bounced.some((pages) => pages !== null && pages > 0)).toBe(true);
     const [block, bounce] = report.deadlock;
     expect(block).toMatchObject({ policy: 'block', through: 0, namesHolder: true, lies: 0 });
     expect(block.stuck).toBe(block.rounds);

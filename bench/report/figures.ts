@@ -149,9 +149,9 @@ export function stableFigures({ stable }: BenchReport): Figure[] {
 }
 
 export function pressureFigures({ pressure }: BenchReport): Figure[] {
-  return pressure.map(({ name, own, batch, verdict }) => ({
+  return pressure.map(({ name, pinnedShare, own, batch, verdict }) => ({
     ...BARE,
-    name: `pressure, ${name}, longest write ÷ longest batch`,
+    name: `pressure, ${name}, ${Math.round(100 * pinnedShare)}% pinned, longest write ÷ longest batch`,
     value: own.maxUs === null || batch.maxUs === null ? null : own.maxUs / batch.maxUs,
     unit: RATIO,
     better: 'smaller',

@@ -26,6 +26,7 @@ import { churnResult } from './churn.ts';
 import { groupCommitCell, groupCommitResult } from './group-commit.ts';
 import { hotPageResult } from './hot-page.ts';
 import { keepOrRedirtyCell } from './keep-or-redirty.ts';
+import { peersResult } from './peers.ts';
 
 const HOLDS_MS = [0, 1, 10, 100];
 const SAMPLES = 2_000;
@@ -77,6 +78,7 @@ export function fullReport(): BenchReport {
       microRow('2 threads ÷ 1', 1.95, 1.9, 'at least', 'ok'),
       microRow('8 callers ÷ 1', 4.2, 4, 'at least', 'no verdict'),
     ],
+    peers: peersResult(),
     memory: memoryFigures(),
     keepOrRedirty: [0.3, 0.6].flatMap((share) =>
       [1, 10, 100].map((holdMs) =>
