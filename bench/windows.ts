@@ -1,5 +1,6 @@
 // Short windows in which one arm at a time works as fast as it can: round after round of all arms, each round in an order of its own,
 // so that the arms of a round are neighbours in time. The main thread draws them once; every role follows them by the shared clock.
+import { uncertaintyOf, verdictOf } from './arms';
 import { NS_PER_MS } from './clock';
 import { createRandom, shuffle } from './random';
 import { type Spread, spreadOf } from './statistics';
@@ -67,4 +68,9 @@ export function roundsOf({ arm, arms }: Windows, figures: number[], which: numbe
 export function ratioOfRounds(over: number[], under: number[]): Spread | null {
   const ratios = over.map((value, round) => value / under[round]).filter(Number.isFinite);
   return ratios.length === 0 ? null : spreadOf(ratios);
+}
+
+/** Whether a ratio of rounds is at least the bar; `control`: that of two identical arms. */
+export function atLeast(ratio: Spread, control: number, bar: number): ReturnType<typeof verdictOf> {
+  return verdictOf({ value: ratio.median, uncertainty: uncertaintyOf(ratio), control }, bar, 'at least');
 }

@@ -1,13 +1,20 @@
 // Group commit: what many callers of fsync get beside one, in one thread and in several, and whether each has what it was promised.
 import { createHistogram } from 'node:perf_hooks';
-import { uncertaintyOf, verdictOf } from '../../arms';
 import { createBarrier } from '../../barrier';
 import { isStopped, NS_PER_MS } from '../../clock';
 import { PAGE_BYTES } from '../../files';
 import { latencyOf } from '../../histogram';
 import { type CacheOptions, type Run, together, withCache, withCrew } from '../../run';
 import { median } from '../../statistics';
-import { drawWindows, durationMsOf, ratioOfRounds, roundsOf, type Windows, warmsUp } from '../../windows';
+import {
+  atLeast,
+  drawWindows,
+  durationMsOf,
+  ratioOfRounds,
+  roundsOf,
+  type Windows,
+  warmsUp,
+} from '../../windows';
 import type { CommitTruth, GroupCommitCell, GroupCommitResult } from './shape';
 import { CALLERS_MAX, type CommitArm, type CommitterResult } from './tasks';
 
@@ -135,13 +142,7 @@ function resultOf(
       ratio: ratio && { median: ratio.median, q1: ratio.q1, q3: ratio.q3 },
       bar,
       verdict:
-        bar === null || ratio === null
-          ? 'none'
-          : verdictOf(
-              { value: ratio.median, uncertainty: uncertaintyOf(ratio), control: control ?? Number.NaN },
-              bar,
-              'at least',
-            ),
+        bar === null ? 'none' : ratio === null ? 'no verdict' : atLeast(ratio, control ?? Number.NaN, bar),
       truth: truthOf(n),
     };
   });

@@ -1,7 +1,6 @@
 // One hot page under several threads: how operations on it scale, and whether views stay whole while it changes.
 import fs from 'node:fs';
 import os from 'node:os';
-import { uncertaintyOf, verdictOf } from '../../arms';
 import { createBarrier } from '../../barrier';
 import { isStopped, NS_PER_MS } from '../../clock';
 import type { Crew } from '../../crew';
@@ -9,7 +8,7 @@ import { PAGE_BYTES } from '../../files';
 import { fillRecord } from '../../record';
 import { type CacheOptions, type Run, together, withCache, withCrew } from '../../run';
 import { median } from '../../statistics';
-import { drawWindows, durationMsOf, ratioOfRounds, roundsOf, type Windows } from '../../windows';
+import { atLeast, drawWindows, durationMsOf, ratioOfRounds, roundsOf, type Windows } from '../../windows';
 import {
   HOT_OPERATIONS,
   type HotOperation,
@@ -149,14 +148,11 @@ function cellsOf(
       ratio: ratio && { median: ratio.median, q1: ratio.q1, q3: ratio.q3 },
       control,
       bar: barred ? BARRED.bar : null,
-      verdict:
-        !barred || ratio === null
-          ? 'none'
-          : verdictOf(
-              { value: ratio.median, uncertainty: uncertaintyOf(ratio), control: control ?? Number.NaN },
-              BARRED.bar,
-              'at least',
-            ),
+      verdict: !barred
+        ? 'none'
+        : ratio === null
+          ? 'no verdict'
+          : atLeast(ratio, control ?? Number.NaN, BARRED.bar),
     };
   });
   return { cells, rounds: rounds[0].length };
