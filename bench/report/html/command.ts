@@ -1,5 +1,5 @@
 // The command that makes such a report again.
-import type { BenchReport } from '../../schema';
+import { type BenchReport, HOLD_SHAPES, PIN_SOURCES } from '../../schema';
 
 /** The scenario whose holds the command sets. */
 const HOLDS_SCENARIO = 'fsync';
@@ -10,11 +10,10 @@ export function commandOf({ command }: BenchReport): string {
   if (size === 'quick' || size === 'full') words.push(`--${size}`);
   if (size === 'asked' || size === 'full') words.push(`--seconds ${seconds}`);
   if (scenarios.includes(HOLDS_SCENARIO)) {
-    words.push(
-      `--hold ${holdsMs.join(',')}`,
-      `--hold-shape ${holdShapes.join(',')}`,
-      `--pins ${pinSources.join(',')}`,
-    );
+    words.push(`--hold ${holdsMs.join(',')}`);
+    // All of them are a sample by default; asked for by name they would be the whole matrix.
+    if (holdShapes.length < HOLD_SHAPES.length || pinSources.length < PIN_SOURCES.length)
+      words.push(`--hold-shape ${holdShapes.join(',')}`, `--pins ${pinSources.join(',')}`);
   }
   words.push(`--threads ${threads}`);
   words.push(`--seed ${seed}`);
