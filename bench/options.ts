@@ -12,7 +12,7 @@ import { HOLD_SHAPES, type HoldShape, PIN_SOURCES, type PinSource, type RunSize 
 
 const DEFAULT_HOLDS_MS = [0, 1, 10, 100];
 const DEFAULT_REPORT = 'bench-report.json';
-const DEFAULT_SECONDS = 105;
+const DEFAULT_SECONDS = 92;
 const QUICK_SECONDS = 30;
 const FULL_SECONDS = 360;
 const SECONDS_MIN = 1;

@@ -29,8 +29,10 @@ const unescaped = (html: string): string =>
 const embedded = (html: string): BenchReport =>
   JSON.parse(/<script type="application\/json" id="report">(.*?)<\/script>/s.exec(html)?.[1] ?? '');
 
-test('the sample has something of every scenario, and is a report', () => {
+test('the sample has something of every scenario, each figure a name of its own, and is a report', () => {
   expect(validateReport(full)).toEqual([]);
+  const names = SCENARIOS.flatMap(({ figures }) => figures(full)).map(({ name }) => name);
+  expect(names.filter((name, n) => names.indexOf(name) !== n)).toEqual([]);
   for (const { name, blocks, figures, charts } of SCENARIOS) {
     expect(blocks(full), name).not.toEqual([]);
     expect(figures(full), name).not.toEqual([]);
