@@ -10,7 +10,8 @@ export default defineConfig({
   resolve: { alias: { pinfold: dist('index.js'), '#harness': dist('harness.js') } },
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/browser/**'], // they need Chromium: npm run test:browser
+    // They need Chromium, or take minutes: npm run test:browser, npm run test:bench.
+    exclude: ['test/browser/**', 'test/bench-cli/**'],
     setupFiles: ['scripts/coverage-setup.ts', 'test/support/direct-setup.ts'],
     pool: 'forks', // tests start worker threads of their own
     maxWorkers: 2,

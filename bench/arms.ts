@@ -49,9 +49,13 @@ export interface Judged {
 
 /** Of McGill's notched box plots: the half width of a median's 95% interval is so many interquartile ranges ÷ √n. */
 const NOTCH = 1.57;
+/** Student's t at 97.5% for 1, 2, 3 … degrees of freedom, ÷ that of many: how much less a few values say. */
+const T_OF_FEW = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262].map((t) => t / 1.96);
 
+/** Of a median: infinite if it is of one value, whose spread is unknown. */
 export function uncertaintyOf({ q1, q3, count }: Spread): number {
-  return (NOTCH * (q3 - q1)) / Math.sqrt(count);
+  if (count < 2) return Number.POSITIVE_INFINITY;
+  return (NOTCH * (q3 - q1) * (T_OF_FEW[count - 2] ?? 1)) / Math.sqrt(count);
 }
 
 /**

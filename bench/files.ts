@@ -87,7 +87,12 @@ export class BenchFiles {
 
 /** @throws FileRefused */
 function existsAndMayBeOverwritten(file: string, force: boolean): boolean {
-  const found = fs.statSync(file, { throwIfNoEntry: false });
+  let found: fs.Stats | undefined;
+  try {
+    found = fs.statSync(file, { throwIfNoEntry: false });
+  } catch (cause) {
+    throw new FileRefused(`cannot use ${file}: ${(cause as Error).message}`);
+  }
   if (found === undefined) return false;
   if (!found.isFile()) throw new FileRefused(`${file} is not a regular file`);
   if (!force) throw new FileRefused(`${file} exists; --force overwrites its contents`);

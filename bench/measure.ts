@@ -7,6 +7,7 @@ import { floorOf } from './scenarios/floor';
 export async function measureScenario(run: Run, scenario: Scenario, durationMs: number): Promise<void> {
   const pages = scenario.floorPages;
   const before = pages === undefined ? null : await floorOf(run, scenario, pages);
+  if (pages !== undefined && before === null) return; // stopped
   const startMs = performance.now();
   const startCpu = cpuOf(run);
   try {

@@ -8,9 +8,9 @@ import type { BenchReport } from './schema';
 export interface Scenario {
   /** As `--scenario` takes it. */
   name: string;
-  /** One line for `--list`. */
+  /** One line for `list`. */
   what: string;
-  /** What it is worth of the default run's time, in seconds of 105; 0: it runs only with --full, or when it is asked for by name. */
+  /** What it is worth of the default run's time, in seconds of 92 or so; 0: it runs only with --full, or when it is asked for by name. */
   share: number;
   /** What it is worth of a full run's time, in seconds of 360. */
   fullShare: number;

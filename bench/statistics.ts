@@ -1,5 +1,5 @@
 /** The q-quantile (0 to 1) of `values`, linearly interpolated; NaN when there are none. */
-function quantile(values: readonly number[], q: number): number {
+export function quantile(values: readonly number[], q: number): number {
   if (values.length === 0) return Number.NaN;
   const sorted = Float64Array.from(values).sort();
   const at = (sorted.length - 1) * q;

@@ -24,6 +24,8 @@ export interface Timeline {
   holdStartNs: Float64Array;
   holdEndNs: Float64Array;
   holdArm: Uint8Array;
+  /** Blocks from the first one on that warm up: what comes in them does not count. */
+  warmUpBlocks: number;
   /** Pages of one hold are released one after another over this time. */
   staggerNs: number;
 }
@@ -48,6 +50,8 @@ interface Rhythm {
 
 /** A block is as many holds as fit in this, ms, and one at least: short, so that drift of the machine cancels out between neighbours. */
 const BLOCK_MS = 50;
+/** Of fewer triples none can be spared to warm up. */
+const WARM_UP_FROM_TRIPLES = 4;
 /** Pinning, DMA and late timers, ms: the last hold of a block ends this long before the block does. */
 const SLACK_MS = 0.6;
 
@@ -108,6 +112,7 @@ export function drawTimeline({ startNs, durationMs, holdMs, holdShape, seed }: T
     holdStartNs: Float64Array.from(holdStart),
     holdEndNs: Float64Array.from(holdEnd),
     holdArm: Uint8Array.from(holdArm),
+    warmUpBlocks: blockStart.length >= WARM_UP_FROM_TRIPLES * ARMS.length ? ARMS.length : 0,
     staggerNs: rhythm.staggerMs * NS_PER_MS,
   };
 }

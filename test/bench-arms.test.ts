@@ -176,4 +176,14 @@ describe('ratios of arms', () => {
     expect(uncertaintyOf({ ...spread, count: 100 })).toBeCloseTo((1.57 * 0.2) / 10, 12);
     expect(uncertaintyOf({ ...spread, q1: 1, q3: 1 })).toBe(0);
   });
+
+  test('of few values are the less exact by Student’s t, and of one not at all', () => {
+    const spread = { median: 1, q1: 0.9, q3: 1.1, count: 3 };
+    expect(uncertaintyOf(spread)).toBeCloseTo(((1.57 * 0.2) / Math.sqrt(3)) * (4.303 / 1.96), 12);
+    const one = { median: 1, q1: 1, q3: 1, count: 1 };
+    expect(uncertaintyOf(one)).toBe(Number.POSITIVE_INFINITY);
+    expect(verdictOf({ value: 1, uncertainty: uncertaintyOf(one), control: 1 }, 1.05, 'at most')).toBe(
+      'no verdict',
+    );
+  });
 });

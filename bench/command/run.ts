@@ -6,10 +6,11 @@ import { measureScenario } from '../measure';
 import type { BenchOptions } from '../options';
 import { isDiskFull, type Output, refuseUnwritable, writeWhole } from '../output';
 import { plannedSeconds, planScenarios } from '../plan';
+import { doubtful } from '../report/blocks';
 import { closing, opening } from '../report/frame';
 import { Progress } from '../report/progress';
 import { blocksOf } from '../report/scenario';
-import { inTerminal } from '../report/terminal';
+import { coloured, inTerminal } from '../report/terminal';
 import { isReport, reportText } from '../report-file';
 import { Interrupted, type Run } from '../run';
 import { type BenchReport, noResults, REPORT_SCHEMA, REPORT_VERSION } from '../schema';
@@ -55,7 +56,9 @@ export async function runBench(options: BenchOptions): Promise<number> {
   // First: on a disk that is full they make room for the report.
   files.remove();
   report.durationMs = Date.now() - startMs;
-  report.failures = options.scenarios.flatMap((scenario) => scenario.failures(report));
+  // A control that an error kept from its end is none that is broken.
+  const asFound = failure === undefined ? report : { ...report, interrupted: true };
+  report.failures = options.scenarios.flatMap((scenario) => scenario.failures(asFound));
   if (failure !== undefined) report.failures.push(brokenOff(failure, files.directory));
   const written = outputs.filter((output) => writeReport(report, output)).map(({ path }) => path);
   print(`${closing(report)}\n${(report.durationMs / 1e3).toFixed(1)} s · ${reportedIn(written)}\n`);
@@ -67,7 +70,7 @@ export async function runBench(options: BenchOptions): Promise<number> {
 async function runScenarios(run: Run): Promise<unknown> {
   const { scenarios, seconds, size, leftOut } = run.options;
   const plan = planScenarios(scenarios, seconds, size === 'full');
-  for (const { name, why } of leftOut) run.progress.begin(`${name} is left out: ${why}`);
+  for (const { name, why } of leftOut) print(`${coloured(doubtful(`${name} is left out: ${why}`))}\n`);
   let failure: unknown;
   for (const [n, scenario] of scenarios.entries()) {
     if (isStopped(run.stop)) break;

@@ -1,4 +1,5 @@
 // The two tables of the fsync scenario: how long, and how honest.
+import { BAR_P50, BAR_P99 } from '../scenarios/fsync-cell';
 import type { BenchReport, Calibration, FsyncCell, RatioFigures } from '../schema';
 import { type Block, bad, type Cell, doubtful, good, heading, reading, table } from './blocks';
 import { controlCell } from './control';
@@ -101,7 +102,7 @@ function judged(figures: RatioFigures): Cell {
     case 'ok':
       return good(text);
     case 'short':
-      return bad(text);
+      return bad(`${text} ✗`);
     case 'no verdict':
       return doubtful(`${text}?`);
     case 'none':
@@ -113,7 +114,7 @@ function latencyReading(cells: FsyncCell[]): string[] {
   const sentences = [
     'Latencies are of the arm whose pages are pinned, from the moment each fsync was due. "÷ none" divides them by the arm with the pins elsewhere',
     '(p50: median and quartiles of the ratios of neighbouring blocks; p99: all blocks together). A/A is the same ratio between two identical arms;',
-    'where it is off by more than 5% the machine moved, and the ratio before it carries a "?": no verdict.',
+    `where it is off by more than 5% the machine moved, and the ratio before it carries a "?": no verdict. So does one that is nearer to its bar than it is exact. Bars are of bounce: p50 ≤ ${BAR_P50}, p99 ≤ ${BAR_P99}; ✗ misses its bar.`,
   ];
   return [...sentences, ...latencyFindings(cells)];
 }
@@ -133,7 +134,7 @@ function latencyFindings(cells: FsyncCell[]): string[] {
       `Bounce: an fsync of pinned pages takes ${range} times as long as one of free pages (p50; ${judgedRatios.length} of ${bounced.length} rows have a verdict).`,
     );
   } else if (bounced.length > 0) {
-    sentences.push('Bounce: no verdict in any row; the machine was doing something else.');
+    sentences.push('Bounce: no verdict in any row: the machine moved, or the run was too short.');
   }
   if (cells.some((cell) => unusualOf(cell).length > 0)) {
     sentences.push(

@@ -12,7 +12,6 @@ export function microTable({ micro }: BenchReport): Block[] {
     { head: 'A/A' },
     { head: 'bar' },
     { head: 'reached', words: true },
-    { head: 'made of', words: true },
   ];
   const rows = micro.map((row) => [
     row.name,
@@ -21,14 +20,21 @@ export function microTable({ micro }: BenchReport): Block[] {
     controlCell(row.control),
     `${row.direction === 'at most' ? '≤' : '≥'} ${row.bar}`,
     reached(row),
-    madeOf(row),
   ]);
+  const parts = micro.filter((row) => madeOf(row) !== '').map((row) => [row.name, madeOf(row)]);
   return [
     heading('micro'),
     table(columns, rows),
+    table(
+      [
+        { head: 'ratio', words: true },
+        { head: 'made of', words: true },
+      ],
+      parts,
+    ),
     reading(
       'What stands before ÷ is divided by what stands behind it: the median, and the quartiles, of ratios of neighbours in time.',
-      'A/A is the same ratio between two identical arms; where it is off by more than 5% there is no verdict.',
+      'A/A is the same ratio between two identical arms; where it is off by more than 5% there is no verdict, nor where a figure is nearer to its bar than it is exact.',
       'Bars are the targets of the design, here seen by one process: "short" is information, not a failure.',
     ),
   ];

@@ -99,7 +99,9 @@ class Caller {
     const arm = timeline.blockArm[this.#block];
     const inTime = this.#attempt(this.#arms[arm]);
     const endNs = nowNs();
-    if (timeline.blockArm[queueHead] === arm) {
+    if (this.#block < timeline.warmUpBlocks) {
+      // Compilers are busy, and the pages have been touched just now.
+    } else if (timeline.blockArm[queueHead] === arm) {
       const latencyNs = Math.max(1, Math.round(endNs - dueNs));
       histograms[arm].record(latencyNs);
       this.#sampleBlock.push(this.#block);

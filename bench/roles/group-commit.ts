@@ -124,10 +124,11 @@ class Committers {
   #count(n: number, startNs: number, windowEndNs: number): boolean {
     const endNs = nowNs();
     this.#result.commits[n]++;
+    const { windows, histograms } = this.#task;
+    // Also of one that the window's end overtook: without those no latency could be longer than a window.
+    if (!warmsUp(windows, n)) histograms[windows.arm[n]].record(Math.max(1, Math.round(endNs - startNs)));
     if (endNs > windowEndNs) return false;
     this.#result.inTime[n]++;
-    const { windows, histograms } = this.#task;
-    if (!warmsUp(windows, n)) histograms[windows.arm[n]].record(Math.max(1, Math.round(endNs - startNs)));
     return true;
   }
 

@@ -4,13 +4,13 @@ import { blockMedians, pairedRatio, type Ratio, ratioValue, uncertaintyOf, verdi
 import { latencyOf } from '../histogram';
 import type { CellPlan } from '../plan';
 import type { ArmFigures, FsyncCell, RatioFigures } from '../schema';
-import type { Spread } from '../statistics';
+import { quantile, type Spread, spreadOf } from '../statistics';
 import type { CallerResult, PinnerResult } from '../tasks';
 import { ARMS, armMsOf, type Timeline } from '../timeline';
 
 /** Bars of bounce, pinned ÷ none (design, section 10). */
-const BAR_P50 = 1.05;
-const BAR_P99 = 1.2;
+export const BAR_P50 = 1.05;
+export const BAR_P99 = 1.2;
 
 interface Measured {
   plan: CellPlan;
@@ -61,7 +61,7 @@ export function fsyncCell({
     arms,
     ratios: {
       p50: ratioFigures(arms, 'p50Us', barred ? BAR_P50 : null, paired, control),
-      p99: ratioFigures(arms, 'p99Us', barred ? BAR_P99 : null, null, null),
+      p99: ratioFigures(arms, 'p99Us', barred ? BAR_P99 : null, null, null, p99Uncertainty(timeline, called)),
     },
     truth: { checked, lies, recordsOlder, recordsTorn, receivedOlder },
     queue: { carriedOver, givenUp, timeouts, backlogMax },
@@ -111,12 +111,30 @@ function pairedP50(
   return [pairedRatio(pinned, none), pairedRatio(noneAgain, none)];
 }
 
+/** Parts of a cell that its p99 is looked for in, to see how exact that of the whole is; and what each needs to have one. */
+const PARTS = 5;
+const PART_SAMPLES_MIN = 100;
+
+/** Of pinned ÷ none of the p99 of all blocks together, by how it differs between parts of them; infinite where there are too few samples. */
+function p99Uncertainty({ blockArm }: Timeline, { sampleBlock, sampleNs }: CallerResult): number {
+  const parts = Array.from({ length: PARTS }, () => ARMS.map((): number[] => []));
+  sampleBlock.forEach((block, i) => {
+    parts[Math.floor(block / ARMS.length) % PARTS][blockArm[block]].push(sampleNs[i]);
+  });
+  if (parts.some(([pinned, none]) => Math.min(pinned.length, none.length) < PART_SAMPLES_MIN))
+    return Number.POSITIVE_INFINITY;
+  return uncertaintyOf(
+    spreadOf(parts.map(([pinned, none]) => quantile(pinned, 0.99) / quantile(none, 0.99))),
+  );
+}
+
 function ratioFigures(
   { pinned, none, noneAgain }: FsyncCell['arms'],
   figure: 'p50Us' | 'p99Us',
   bar: number | null,
   paired: Spread | null,
   control: Spread | null,
+  pooledUncertainty = Number.POSITIVE_INFINITY,
 ): RatioFigures {
   const pooled = (over: ArmFigures) =>
     (over.latency[figure] ?? Number.NaN) / (none.latency[figure] ?? Number.NaN);
@@ -132,8 +150,7 @@ function ratioFigures(
         : verdictOf(
             {
               value: ratioValue(ratio),
-              // Percentiles of all blocks together have no spread: there the identical arms alone say how exact they are.
-              uncertainty: paired === null ? 0 : uncertaintyOf(paired),
+              uncertainty: paired === null ? pooledUncertainty : uncertaintyOf(paired),
               control: ratioValue(same),
             },
             bar,

@@ -47,6 +47,7 @@ export async function fsyncUnderPins(run: Run, durationMs: number): Promise<void
   await withCrew(4, async (crew) => {
     run.progress.begin('fsync · calibrating by bare write + fdatasync');
     const calibration = await calibrate(run, crew, PAGES_PER_FSYNC, CALIBRATION_TRIES);
+    if (isStopped(run.stop)) return;
     run.report.calibration = calibration;
     // A cache each, one after the other: a file belongs to one cache at a time.
     for (const pinnedDirty of ['keep', 'redirty'] as const) {
@@ -135,6 +136,7 @@ async function portray(
   const { durationMs, holdMs, holdShape } = cell;
   const startNs = nowNs() + LEAD_MS * NS_PER_MS;
   const timeline = drawTimeline({ startNs, durationMs, holdMs, holdShape, seed: run.nextSequence });
+  timeline.warmUpBlocks = 0; // a portrait shows all of it
   timeline.blockArm.fill(ARM_PINNED);
   timeline.holdArm.fill(ARM_PINNED);
   const step = `fsync · ${nameOf(cell)} · a portrait`;

@@ -72,12 +72,11 @@ export function pinnedFsyncRows(cells: FsyncCell[]): MicroRow[] {
   return [unmeasured('fsync p50, pages pinned ÷ none', 'at most', 1.05, 'the fsync scenario did not run')];
 }
 
-/** Of the holds that have a verdict, the one with the greatest ratio; of all, where none has. */
+/** The cell with the greatest ratio: none without a verdict may hide behind one that has one. */
 function worstHold(cells: FsyncCell[], figure: 'p50' | 'p99'): MicroRow {
   const ratioOf = (cell: FsyncCell) => cell.ratios[figure].paired?.median ?? cell.ratios[figure].pooled ?? 0;
   const judged = cells.filter(({ ratios }) => ratios[figure].verdict !== 'no verdict');
-  const candidates = judged.length > 0 ? judged : cells;
-  const worst = candidates.reduce((a, b) => (ratioOf(b) > ratioOf(a) ? b : a));
+  const worst = cells.reduce((a, b) => (ratioOf(b) > ratioOf(a) ? b : a));
   const { paired, control, verdict, bar } = worst.ratios[figure];
   const us = (arm: ArmFigures) => arm.latency[`${figure}Us`] ?? 0;
   const same = control.paired ?? control.pooled;

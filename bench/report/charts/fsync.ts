@@ -150,7 +150,7 @@ function portraitChart(portrait: Portrait, n: number): PortraitChart {
   return {
     kind: 'portrait',
     title: `A look at ${portraitName(portrait)}, hold ${holdMs} ms`,
-    description: `${fsyncs.length} fsyncs in ${Math.round(durationMs)} ms, above ${holds.length} times that their pages were pinned: ${range}. Below, the state of each page meanwhile. Made in a run of its own: looking costs time.`,
+    description: `${fsyncs.length} fsyncs in ${Math.round(durationMs)} ms, above ${holds.length} times that their pages were to be pinned: ${range}. Below, the state of each page meanwhile. Made in a run of its own: looking costs time.`,
     portrait: n,
   };
 }

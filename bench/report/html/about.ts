@@ -53,7 +53,7 @@ export function machineSection(report: BenchReport): Markup {
 const METHOD: [string, string][] = [
   [
     'Latencies count from when an operation was due.',
-    'Every role has a schedule that was drawn before it began. An operation that has to queue behind a slow one counts its wait. What was never begun, because a thread was too far behind, is in the tables.',
+    'Every role has a schedule that was drawn before it began, but those that work as fast as they can (group commit, hits, peers): these count from the start of each operation. An operation that has to queue behind a slow one counts its wait. What was never begun, because a thread was too far behind, is in the tables.',
   ],
   [
     'Percentiles are of one histogram over all threads.',
@@ -61,7 +61,7 @@ const METHOD: [string, string][] = [
   ],
   [
     'What is compared ran alternately.',
-    'In short blocks, or a call each, round after round. A ratio is that of two neighbours in time; shown are the median and the quartiles of such ratios. The first fifth of a measurement warms up and does not count.',
+    'In short blocks, or a call each, round after round. A ratio is that of two neighbours in time; shown are the median and the quartiles of such ratios. What warms up at first does not count.',
   ],
   [
     'Beside a comparison stands one of two identical arms (A/A).',

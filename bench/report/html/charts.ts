@@ -65,7 +65,7 @@ function fsyncTable({ fsyncs, holds }: Portrait): TableBlock {
   const columns = [
     { head: 'due at ms' },
     { head: 'took ms' },
-    { head: 'pages pinned when due', words: true },
+    { head: 'pages to be pinned when due', words: true },
   ];
   const rows = fsyncs.map(({ dueMs, latencyMs }) => [
     dueMs.toFixed(2),

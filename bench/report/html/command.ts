@@ -6,9 +6,9 @@ const HOLDS_SCENARIO = 'fsync';
 
 export function commandOf({ command }: BenchReport): string {
   const { scenarios, size, seconds, holdsMs, holdShapes, pinSources, threads, file, seed, trace } = command;
-  const words = ['npx pinfold-bench run', `--scenario ${scenarios.join(',')}`];
+  const words = ['npx pinfold-bench run', `--scenario ${quoted(scenarios.join(','))}`];
   if (size === 'quick' || size === 'full') words.push(`--${size}`);
-  if (size === 'asked' || size === 'full') words.push(`--seconds ${seconds}`);
+  if (size !== 'default') words.push(`--seconds ${seconds}`);
   if (scenarios.includes(HOLDS_SCENARIO)) {
     words.push(`--hold ${holdsMs.join(',')}`);
     // All of them are a sample by default; asked for by name they would be the whole matrix.
@@ -24,5 +24,5 @@ export function commandOf({ command }: BenchReport): string {
 
 /** As a shell takes it for one word. */
 function quoted(text: string): string {
-  return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+  return /^[\w.,/:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

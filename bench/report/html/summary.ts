@@ -2,10 +2,10 @@
 import type { BenchReport } from '../../schema';
 import { bad, type Cell, doubtful, good, type Tone, table } from '../blocks';
 import type { Figure, Verdict } from '../figure';
+import { findings } from '../findings';
 import { digits, ratio } from '../format';
 import { doubts, outcome } from '../notices';
 import { scrolledTable, signOf, toned } from './blocks';
-import { findings } from './findings';
 import { html, type Markup } from './markup';
 
 export interface Part {

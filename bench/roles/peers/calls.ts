@@ -15,7 +15,7 @@ export class Calls {
     this.#send = send;
   }
 
-  /** Sends a call; `id` only where the answer comes without being asked for. */
+  /** Sends a call. */
   call(name: string, params: unknown): Promise<unknown> {
     const id = this.#next++;
     const answered = this.expect(id);

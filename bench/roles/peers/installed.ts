@@ -31,7 +31,7 @@ function installState(): State | undefined {
 /** What to do before the peers can be measured; undefined if it was done. */
 export function peersRefusal(): string | undefined {
   if (installState() !== undefined) return undefined;
-  return `the peers are not installed for Node ${process.versions.node}: run 'npm run bench:peers', which installs them into a folder of their own and then runs this scenario`;
+  return `the peers are not installed for Node ${process.versions.node}: in a clone of the repository run 'npm run bench:peers', which installs them into a folder of their own and then runs this scenario`;
 }
 
 /** Why a package can't be used; null if it can. */

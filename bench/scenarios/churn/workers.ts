@@ -126,7 +126,7 @@ export class Workers {
     try {
       return await withDeadline(gone, VISIT_DEADLINE_MS, 'a worker that comes and goes');
     } finally {
-      await worker.terminate();
+      await withDeadline(worker.terminate(), VISIT_DEADLINE_MS, 'ending a worker that comes and goes');
     }
   }
 

@@ -59,7 +59,10 @@ export function rowsOf(measure: Measure, arms: readonly Arm[], samples: Samples,
       q1: compared ? spread.q1 : null,
       q3: compared ? spread.q3 : null,
       control,
-      verdict: !compared || arm.again || arm.store === 'none' ? 'none' : verdictOf(spread, control),
+      verdict:
+        !compared || arm.again || arm.store === 'none'
+          ? 'none'
+          : verdictOf(spread, control, offAtLeast(measure, spread)),
       latency: null,
       flushes: null,
       truth: truths.of(arm.id),
@@ -71,11 +74,20 @@ export function rowsOf(measure: Measure, arms: readonly Arm[], samples: Samples,
  * Who needs less, by more than identical arms may differ. Nobody is said to if those did differ by more, nor if the ratio is less exact than
  * that, by its own spread or by what they differed: another run might then say otherwise.
  */
-export function verdictOf(ratio: Spread, control: number | null): PeerRow['verdict'] {
+export function verdictOf(
+  ratio: Spread,
+  control: number | null,
+  uncertainty = uncertaintyOf(ratio),
+): PeerRow['verdict'] {
   if (control === null || Math.abs(control - 1) > CONTROL_TOLERANCE) return 'no verdict';
-  const off = Math.max(uncertaintyOf(ratio), ratio.median * Math.abs(control - 1));
+  const off = Math.max(uncertainty, ratio.median * Math.abs(control - 1));
   const least = whoNeedsLess(ratio.median - off);
   return least === whoNeedsLess(ratio.median + off) ? least : 'no verdict';
+}
+
+/** Memory is measured once, and no timing: it is given as much as identical arms may differ. */
+function offAtLeast(measure: Measure, ratio: Spread): number {
+  return measure === 'memory' ? ratio.median * CONTROL_TOLERANCE : uncertaintyOf(ratio);
 }
 
 function whoNeedsLess(ratio: number): 'pinfold' | 'peer' | 'level' {

@@ -46,7 +46,10 @@ export async function stable(run: Run, durationMs: number): Promise<void> {
   await withCrew(3, async (crew) => {
     const checksumMs = Math.min(CHECKSUM_MAX_MS, durationMs * CHECKSUM_SHARE);
     run.progress.begin('stable · speed of the checksum');
-    result.checksum.push(...(await checksumRows(run, crew, checksumMs)));
+    const checksum = await checksumRows(run, crew, checksumMs);
+    // A row that a signal cut short is no figure.
+    if (isStopped(run.stop)) return;
+    result.checksum.push(...checksum);
     const armMs = (durationMs - checksumMs) / (SIZES.length * ARMS.length);
     const runs = Math.max(1, Math.min(RUNS_MAX, Math.floor(armMs / (RUN_WORTH_MS + RUN_OVERHEAD_MS))));
     const runMs = Math.max(RUN_LEAST_MS, armMs / runs - RUN_OVERHEAD_MS);

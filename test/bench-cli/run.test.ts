@@ -1,14 +1,14 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { SCAN_ARMS } from '../bench/roles/coldscan/task.ts';
-import { CHURN_ARMS } from '../bench/scenarios/churn/shape.ts';
-import { HOT_OPERATIONS } from '../bench/scenarios/hot-page/shape.ts';
-import { MODES } from '../bench/scenarios/keep-or-redirty/shape.ts';
-import { type FsyncPolicy, MIXED_ROLES, type MixedArm, type MixedCell } from '../bench/schema.ts';
-import { REPORTS, reportIn, runBench, startBench } from './support/bench.ts';
-import { testDirectory } from './support/directory.ts';
-import { until } from './support/until.ts';
+import { SCAN_ARMS } from '../../bench/roles/coldscan/task.ts';
+import { CHURN_ARMS } from '../../bench/scenarios/churn/shape.ts';
+import { HOT_OPERATIONS } from '../../bench/scenarios/hot-page/shape.ts';
+import { MODES } from '../../bench/scenarios/keep-or-redirty/shape.ts';
+import { type FsyncPolicy, MIXED_ROLES, type MixedArm, type MixedCell } from '../../bench/schema.ts';
+import { REPORTS, reportIn, runBench, startBench } from '../support/bench.ts';
+import { testDirectory } from '../support/directory.ts';
+import { until } from '../support/until.ts';
 
 describe('what it tells of itself', () => {
   test('run --help names every option and the exit codes, and runs nothing', async () => {

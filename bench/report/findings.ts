@@ -1,7 +1,7 @@
 // The answers that the bench is there for, in a few sentences.
-import type { BenchReport } from '../../schema';
-import { count } from '../format';
-import { fsyncFindings } from '../fsync';
+import type { BenchReport } from '../schema';
+import { count } from './format';
+import { fsyncFindings } from './fsync';
 
 export function findings(report: BenchReport): string[] {
   return [...fsyncFindings(report), ...deadlockFindings(report), ...mixedFindings(report)].filter(
