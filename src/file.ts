@@ -448,9 +448,9 @@ export class CachedFile {
    */
   truncateSync(size: number): void {
     this.#checkTruncate(size);
-    if (size <= this.size) {
+    while (this.#mayCut(size)) {
       this.#attachment.sync.run(this.#cut(size));
-      return;
+      if (size <= this.size) return;
     }
     const { index, range } = this.#partOf(1, 0, size - 1);
     this.#extendingSync(index, range, size, (frame) => this.#change(frame, range, size, () => 0));
@@ -459,12 +459,22 @@ export class CachedFile {
   /** As `truncateSync`; the work is done by a service thread. */
   async truncate(size: number): Promise<void> {
     this.#checkTruncate(size);
-    if (size <= this.size) {
+    while (this.#mayCut(size)) {
       await this.#run(this.#cut(size));
-      return;
+      if (size <= this.size) return;
     }
     const { index, range } = this.#partOf(1, 0, size - 1);
     await this.#begin(index, range, (frame) => this.#change(frame, range, size, () => 0), size);
+  }
+
+  /**
+   * Whether giving the file `size` bytes may be cutting it. While another truncate is under way that is not known: the size that it has published
+   * comes back to what it was if the system refuses. The cut lock is to be waited for then.
+   */
+  #mayCut(size: number): boolean {
+    const { kernel } = this.#attachment;
+    const seq = kernel.fileWord(this.#id, L.FILE_CUT_SEQ);
+    return (seq & 1) !== 0 || size <= this.size || kernel.fileWord(this.#id, L.FILE_CUT_SEQ) !== seq;
   }
 
   #cut(size: number): Protocol<void> {
