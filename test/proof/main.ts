@@ -58,29 +58,36 @@ function parse(args: string[]): Arguments | undefined {
 
 const print = (line: string) => process.stdout.write(`${line}\n`);
 
-/** Prints an outcome: whether everything is as it should be. */
-function report(part: Part, outcome: Outcome, seconds: number, seed: number): boolean {
+/** What is not as it should be, in lines: none if all is well. */
+function shortcomings(part: Part, { violations, controls }: Outcome, seed: number): string[] {
+  return [
+    ...controls.filter(({ caught }) => !caught).map(({ what }) => colors.red(`  NOT FOUND: ${what}`)),
+    ...violations.flatMap(({ what, replay }) => [
+      colors.red(`  VIOLATION ${what}`),
+      `    npm run prove -- --seed ${seed} --replay '${part.name}:${replay}'`,
+    ]),
+  ];
+}
+
+/** Prints an outcome; gives what is not as it should be, in lines. */
+function report(part: Part, outcome: Outcome, seconds: number, seed: number): string[] {
   const { figures, violations, controls, skipped } = outcome;
   if (figures.length > 0) {
     const table = new Table({ style: { head: [], border: [] }, colAligns: ['left', 'right'] });
     for (const [what, figure] of figures) table.push([what, figure]);
     print(table.toString());
   }
-  for (const { what, caught } of controls) {
-    print(caught ? `  found, as it must be: ${what}` : colors.red(`  NOT FOUND: ${what}`));
-  }
-  for (const { what, replay } of violations) {
-    print(colors.red(`  VIOLATION ${what}`));
-    print(`    npm run prove -- --seed ${seed} --replay '${part.name}:${replay}'`);
-  }
+  for (const { what, caught } of controls) if (caught) print(`  found, as it must be: ${what}`);
+  const wrong = shortcomings(part, outcome, seed);
+  for (const line of wrong) print(line);
   if (skipped !== undefined) print(colors.yellow(`  SKIPPED: ${skipped}`));
-  const well = violations.length === 0 && controls.every(({ caught }) => caught);
+  const well = wrong.length === 0;
   const took = `${seconds.toFixed(1)} s`;
   print(
     `${well ? colors.green('proved') : colors.red('FAILED')} ${part.name}: ${violations.length} violations, ` +
       `${controls.filter(({ caught }) => caught).length} of ${controls.length} controls found, ${took}\n`,
   );
-  return well;
+  return wrong;
 }
 
 async function timed(does: () => Promise<Outcome>): Promise<[Outcome, number]> {
@@ -95,19 +102,26 @@ async function prove({ chosen, seconds, seed, replay }: Arguments): Promise<bool
     const [name, ...rest] = replay.split(':');
     const part = partOf(name!);
     const [outcome, took] = await timed(() => part.replay(rest.join(':'), context(seconds)));
-    return report(part, outcome, took, seed);
+    return report(part, outcome, took, seed).length === 0;
   }
   print(`seed ${seed}, ${seconds} s, Node ${process.version}, ${process.arch}\n`);
   const weights = chosen.reduce((sum, { weight }) => sum + weight, 0);
-  let well = true;
+  const wrong: string[] = [];
   for (const part of chosen) {
     print(colors.bold(`${part.name}: ${part.summary}`));
     const share = (seconds * part.weight) / weights;
     const [outcome, took] = await timed(() => part.run(context(share)));
-    if (!report(part, outcome, took, seed)) well = false;
+    const lines = report(part, outcome, took, seed);
+    if (lines.length > 0) wrong.push(`${part.name}:`, ...lines);
   }
-  print(well ? 'everything holds' : `something does NOT hold (seed ${seed})`);
-  return well;
+  if (wrong.length === 0) {
+    print('everything holds');
+    return true;
+  }
+  // Once more, where whoever reads the end of a long log sees it.
+  print(`something does NOT hold (seed ${seed})`);
+  for (const line of wrong) print(line);
+  return false;
 }
 
 try {
