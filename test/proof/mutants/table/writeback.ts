@@ -676,6 +676,26 @@ export const writebacks: readonly Mutant[] = [
     found: [explored('orphan-reuse', 0, 'cutter'), tested('test/kernel/past-end.test.ts')],
   },
   {
+    name: 'cut-beside-refused',
+    rule: "§7 truncate: the size that another has published is not the file's, it may be refused",
+    breaks: [4],
+    changes: [change('src/file.ts', '(seq & 1) !== 0 || size <= this.size ||', 'size <= this.size ||')],
+    found: [explored('refused-cut-cut', 2)],
+  },
+  {
+    name: 'cut-size-unchecked',
+    rule: '§7 truncate: the size was read while nobody published another',
+    breaks: [4],
+    changes: [
+      change(
+        'src/file.ts',
+        'size <= this.size || kernel.fileWord(this.#id, L.FILE_CUT_SEQ) !== seq;',
+        'size <= this.size;',
+      ),
+    ],
+    found: [explored('refused-cut-cut', 2)],
+  },
+  {
     name: 'fill-beyond-unsettled',
     rule: '§7 truncate: a fill beyond it waits, since it may be refused',
     breaks: [4],

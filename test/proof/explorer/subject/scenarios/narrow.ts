@@ -499,6 +499,42 @@ export const narrows: readonly Scenario[] = [
     },
   },
   {
+    name: 'refused-cut-cut',
+    shows:
+      'two cuts, one of which the system refuses: the larger size does not pass for an extension beside the smaller',
+    frames: 6,
+    size: 2 * PAGE,
+    preemptions: 2,
+    prepare(world) {
+      bringIn(world, 0, 1);
+      world.disk.failNext('resize');
+    },
+    actors: {
+      less: {
+        run: (world, me) =>
+          failing('ERR_PINFOLD_IO', false, () => {
+            me.open().truncateSync(PAGE);
+            world.note(ONE, 1);
+          }),
+      },
+      more: {
+        run: (world, me) =>
+          failing('ERR_PINFOLD_IO', false, () => {
+            me.open().truncateSync(PAGE + 8);
+            world.note(TWO, 1);
+          }),
+      },
+    },
+    check(world) {
+      if (world.bereaved) return; // who recovers a cutter is not refused
+      const { size } = world.other.open();
+      const less = world.noted(ONE) !== 0;
+      if (less === (world.noted(TWO) !== 0)) machine.violated('of two cuts not one was refused');
+      if (size !== (less ? PAGE : PAGE + 8))
+        machine.violated(`a truncate has returned, and the file has ${size} bytes`);
+    },
+  },
+  {
     name: 'recovery-race',
     shows: 'two threads want to recover the same dead one',
     frames: 3,
