@@ -56,6 +56,7 @@ export class BenchFiles {
       throw new FileRefused(`cannot create files in ${parent}: ${(cause as Error).message}`);
     }
     const data = file === undefined ? path.join(directory, 'data.bin') : path.resolve(file);
+    if (!existed) takeNew(data, directory);
     const files = new BenchFiles(directory, data, existed);
     try {
       layOut(files.paths.data, DATA_PAGES * PAGE_BYTES, 0);
@@ -82,6 +83,16 @@ export class BenchFiles {
   remove(): void {
     if (!this.#keepData) fs.rmSync(this.paths.data, { force: true });
     fs.rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Creates the data file: should another have come there meanwhile, it is left alone. @throws FileRefused */
+function takeNew(data: string, directory: string): void {
+  try {
+    fs.closeSync(fs.openSync(data, 'wx', 0o600));
+  } catch (cause) {
+    fs.rmSync(directory, { recursive: true, force: true });
+    throw new FileRefused(`cannot create ${data}: ${(cause as Error).message}`);
   }
 }
 

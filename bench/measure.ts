@@ -7,7 +7,10 @@ import { floorOf } from './scenarios/floor';
 export async function measureScenario(run: Run, scenario: Scenario, durationMs: number): Promise<void> {
   const pages = scenario.floorPages;
   const before = pages === undefined ? null : await floorOf(run, scenario, pages);
-  if (pages !== undefined && before === null) return; // stopped
+  if (pages !== undefined) {
+    if (before === null) return; // stopped
+    run.report.floors.push({ scenario: scenario.name, pages, before, after: null });
+  }
   const startMs = performance.now();
   const startCpu = cpuOf(run);
   try {
@@ -22,9 +25,8 @@ export async function measureScenario(run: Run, scenario: Scenario, durationMs: 
       systemMs: (system - startCpu.system) / 1e3,
     });
   }
-  if (pages === undefined || before === null) return;
-  const after = await floorOf(run, scenario, pages);
-  if (after !== null) run.report.floors.push({ scenario: scenario.name, pages, before, after });
+  const floor = run.report.floors.find(({ scenario: name }) => name === scenario.name);
+  if (floor !== undefined) floor.after = await floorOf(run, scenario, floor.pages);
 }
 
 /** CPU time of the bench and of the processes that it has started so far, µs. */

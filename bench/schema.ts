@@ -107,7 +107,8 @@ interface FloorFigures {
   scenario: string;
   pages: number;
   before: Latency;
-  after: Latency;
+  /** Null if the run was stopped before it was measured. */
+  after: Latency | null;
 }
 
 interface CpuFigures {
@@ -434,7 +435,7 @@ export const REPORT = fields({
   calibration: nullable(
     fields({ pagesPerFsync: 'number', bareP50Us: 'number', bareP99Us: 'number', ratePerSecond: 'number' }),
   ),
-  floors: list(fields({ scenario: 'string', pages: 'number', before: LATENCY, after: LATENCY })),
+  floors: list(fields({ scenario: 'string', pages: 'number', before: LATENCY, after: nullable(LATENCY) })),
   cpu: list(fields({ scenario: 'string', wallMs: 'number', userMs: 'number', systemMs: 'number' })),
   fsync: list(FSYNC_CELL),
   portraits: list(PORTRAIT),

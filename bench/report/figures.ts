@@ -137,25 +137,27 @@ export function keepOrRedirtyFigures({ keepOrRedirty }: BenchReport): Figure[] {
 
 export function stableFigures({ stable }: BenchReport): Figure[] {
   if (stable === null) return [];
-  return stable.checksum.map(({ pageSize, crcGBPerSecond, bar, verdict }) => ({
+  return stable.checksum.map(({ pageSize, crcGBPerSecond, control, bar, verdict }) => ({
     ...BARE,
     name: `stable pages, crc32c of ${pageSize >>> 10} KiB`,
     value: crcGBPerSecond,
     unit: 'GB/s',
     better: 'larger',
+    control,
     bar,
     verdict,
   }));
 }
 
 export function pressureFigures({ pressure }: BenchReport): Figure[] {
-  return pressure.map(({ name, pinnedShare, own, batch, verdict }) => ({
+  return pressure.map(({ name, pinnedShare, own, batch, control, verdict }) => ({
     ...BARE,
     name: `pressure, ${name}, ${Math.round(100 * pinnedShare)}% pinned, longest write ÷ longest batch`,
     value: own.maxUs === null || batch.maxUs === null ? null : own.maxUs / batch.maxUs,
     unit: RATIO,
     better: 'smaller',
     bar: 1,
+    control,
     verdict,
   }));
 }

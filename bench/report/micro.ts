@@ -1,7 +1,8 @@
 import type { BenchReport, MicroRow } from '../schema';
-import { type Block, bad, type Cell, doubtful, good, heading, reading, table } from './blocks';
+import { type Block, type Cell, doubtful, heading, reading, table } from './blocks';
 import { controlCell } from './control';
 import { digits, ratio } from './format';
+import { verdictCell } from './verdict';
 
 export function microTable({ micro }: BenchReport): Block[] {
   if (micro.length === 0) return [];
@@ -40,17 +41,8 @@ export function microTable({ micro }: BenchReport): Block[] {
   ];
 }
 
-function reached({ verdict }: MicroRow): Cell {
-  switch (verdict) {
-    case 'ok':
-      return good(verdict);
-    case 'short':
-      return bad(verdict);
-    case 'no verdict':
-    case 'not measured':
-      return doubtful(verdict);
-  }
-}
+const reached = ({ verdict }: MicroRow): Cell =>
+  verdict === 'not measured' ? doubtful(verdict) : verdictCell(verdict);
 
 function madeOf({ parts, note }: MicroRow): string {
   const figures = parts.map(({ label, value, unit }) => `${label} ${digits(value)} ${unit}`).join(', ');

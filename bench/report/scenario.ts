@@ -16,7 +16,9 @@ function floorOf({ name }: Scenario, { floors }: BenchReport): string {
   const floor = floors.find(({ scenario }) => scenario === name);
   if (floor === undefined) return '';
   const { pages, before, after } = floor;
-  return `The machine's own floor, bare write + fdatasync of ${pages === 1 ? 'a page' : `${pages} pages`} with nothing beside it, before and after: p50 ${ms(before.p50Us)} and ${ms(after.p50Us)} ms, p99 ${ms(before.p99Us)} and ${ms(after.p99Us)} ms.`;
+  const what = `The machine's own floor, bare write + fdatasync of ${pages === 1 ? 'a page' : `${pages} pages`} with nothing beside it`;
+  if (after === null) return `${what}, before: p50 ${ms(before.p50Us)} ms, p99 ${ms(before.p99Us)} ms.`;
+  return `${what}, before and after: p50 ${ms(before.p50Us)} and ${ms(after.p50Us)} ms, p99 ${ms(before.p99Us)} and ${ms(after.p99Us)} ms.`;
 }
 
 function cpuOf({ name }: Scenario, { cpu }: BenchReport): string {

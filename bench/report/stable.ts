@@ -2,7 +2,9 @@
 import type { ChecksumRow, StableCell } from '../scenarios/stable/shape';
 import type { BenchReport } from '../schema';
 import { type Block, bad, type Cell, doubtful, good, heading, reading, table } from './blocks';
+import { controlCell } from './control';
 import { count, digits, rate, ratio } from './format';
+import { verdictCell } from './verdict';
 
 export function stableTables({ stable }: BenchReport): Block[] {
   if (stable === null) return [];
@@ -73,6 +75,7 @@ function checksumTable(checksum: ChecksumRow[]): Block {
     { head: 'crc32c of' },
     { head: 'GB/s' },
     { head: 'bar' },
+    { head: 'A/A' },
     { head: 'reached', words: true },
     { head: 'memory.copy GB/s' },
     { head: 'crc ÷ copy' },
@@ -82,7 +85,8 @@ function checksumTable(checksum: ChecksumRow[]): Block {
     `${row.pageSize >>> 10} KiB`,
     digits(row.crcGBPerSecond),
     `≥ ${row.bar}`,
-    row.verdict === 'ok' ? good('ok') : bad('short'),
+    controlCell(row.control),
+    verdictCell(row.verdict),
     digits(row.copyGBPerSecond),
     ratio(row.ratio),
     `${ratio(row.q1)}–${ratio(row.q3)}`,

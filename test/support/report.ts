@@ -305,6 +305,7 @@ function stableResult(): StableResult {
     ratio: 5.1,
     q1: 5,
     q3: 5.2,
+    control: 1.01,
     bar: 3,
     verdict: 'ok' as const,
   });
@@ -338,6 +339,7 @@ function pressureCell(name: string, pinnedShare: number): PressureCell {
     batchWrite: stalls(90),
     batch: stalls(300),
     longer: 0,
+    control: 1.3,
     verdict: pinnedShare > 0.9 ? 'no verdict' : 'ok',
     throttles: 300,
     flushes: 280,

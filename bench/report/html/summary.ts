@@ -1,10 +1,11 @@
 // What stands on top: what became of the promises, and how the figures stand to their bars.
 import type { BenchReport } from '../../schema';
-import { bad, type Cell, doubtful, good, type Tone, table } from '../blocks';
+import { type Cell, type Tone, table } from '../blocks';
 import type { Figure, Verdict } from '../figure';
 import { findings } from '../findings';
 import { digits, ratio } from '../format';
 import { doubts, outcome } from '../notices';
+import { verdictCell } from '../verdict';
 import { scrolledTable, signOf, toned } from './blocks';
 import { html, type Markup } from './markup';
 
@@ -91,16 +92,3 @@ const valueText = (figure: Figure): string =>
 
 const barText = ({ bar, better }: Figure): string =>
   bar === null ? '' : `${better === 'smaller' ? '≤' : '≥'} ${digits(bar)}`;
-
-function verdictCell(verdict: Verdict): Cell {
-  switch (verdict) {
-    case 'ok':
-      return good('ok');
-    case 'short':
-      return bad('short');
-    case 'no verdict':
-      return doubtful('no verdict');
-    case 'none':
-      return '';
-  }
-}

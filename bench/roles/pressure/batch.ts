@@ -13,6 +13,7 @@ export function batchFloor(task: BatchTask): void {
   const delay = new RunDelay();
   try {
     let at = 0;
+    let batches = 0;
     for (const { startNs, endNs } of task.blocks) {
       if (!sleepUntil(task.stop, startNs)) return;
       while (nowNs() < endNs && !isStopped(task.stop)) {
@@ -22,7 +23,9 @@ export function batchFloor(task: BatchTask): void {
         fs.writeSync(fd, bytes, 0, bytes.length, at);
         task.write.record(ownNs());
         fs.fdatasyncSync(fd);
-        task.batch.record(ownNs());
+        const batchNs = ownNs();
+        task.batch.record(batchNs);
+        task.halves[batches++ % 2]!.record(batchNs);
         at = (at + bytes.length) % task.fileBytes;
       }
     }

@@ -31,7 +31,11 @@ export function checksumSpeed(task: ChecksumTask): ChecksumResult {
     new Int32Array(memory.buffer).forEach((_, n, words) => {
       words[n] = Math.imul(n, 0x9e37_79b9);
     });
-    const variants = CHECKSUM_PAGES.flatMap((size) => [crc(bytes, size), copy(bytes, size)]);
+    const variants = CHECKSUM_PAGES.flatMap((size) => [
+      crc(bytes, size),
+      copy(bytes, size),
+      { ...crc(bytes, size), name: `crc32c again ${size}` as ChecksumVariant },
+    ]);
     return interleave(variants, task.durationMs, task.stop).rounds;
   } finally {
     file.closeSync();

@@ -46,7 +46,8 @@ export interface ChecksumTask {
 /** Bytes that a variant goes through, over and over. */
 export const CHECKSUM_WORKING_SET = 256 << 10;
 export const CHECKSUM_PAGES = [4 << 10, 64 << 10] as const;
-export type ChecksumVariant = `${'crc32c' | 'memory.copy'} ${(typeof CHECKSUM_PAGES)[number]}`;
+export type ChecksumVariant =
+  `${'crc32c' | 'crc32c again' | 'memory.copy'} ${(typeof CHECKSUM_PAGES)[number]}`;
 
 /** ns a page, one figure a round. */
 export type ChecksumResult = Partial<Record<ChecksumVariant, number[]>>;

@@ -11,7 +11,7 @@ import { type CacheOptions, type Run, together, withCache, withCrew } from '../.
 import type { BenchReport } from '../../schema';
 import { median } from '../../statistics';
 import type { PressureCell, StallFigures } from './result';
-import type { Block } from './tasks';
+import type { BatchTask, Block } from './tasks';
 
 const MIB = 1 << 20;
 const MEMORY = 64 * MIB;
@@ -86,6 +86,7 @@ async function measureCell(run: Run, crew: Crew, plan: CellPlan, ms: number): Pr
     const histogram = (): RecordableHistogram => createHistogram();
     const [service, own, fromDue] = [histogram(), histogram(), histogram()];
     const [batchWrite, batch] = [histogram(), histogram()];
+    const halves: BatchTask['halves'] = [histogram(), histogram()];
     const pages = FILE_BYTES / PAGE_BYTES / WRITERS;
     const written = new Int32Array(new SharedArrayBuffer((FILE_BYTES / PAGE_BYTES) * 4));
     const duePerSecond = OVERLOAD * rate;
@@ -134,6 +135,7 @@ async function measureCell(run: Run, crew: Crew, plan: CellPlan, ms: number): Pr
         blocks: batchBlocks,
         write: batchWrite,
         batch,
+        halves,
       },
       ms + GRACE_MS,
     );
@@ -147,6 +149,8 @@ async function measureCell(run: Run, crew: Crew, plan: CellPlan, ms: number): Pr
       (sum, { longNs }) => sum + longNs.filter((ns) => ns > longestBatchNs).length,
       0,
     );
+    const [evens, odds] = halves;
+    const control = odds.count === 0 ? null : odds.max / evens.max;
     const truth = truthOf(path, written, pinnedPathOf(run), pinned);
     return {
       name,
@@ -164,12 +168,25 @@ async function measureCell(run: Run, crew: Crew, plan: CellPlan, ms: number): Pr
       batchWrite: stalls(batchWrite),
       batch: stalls(batch),
       longer,
-      verdict: batch.count === 0 || service.count === 0 ? 'no verdict' : longer === 0 ? 'ok' : 'short',
+      control,
+      verdict: verdictOfMaxima(own, batch, control),
       throttles,
       flushes,
       ...truth,
     };
   });
+}
+
+/** Whether no write took longer than the longest batch: unsaid if they differ by no more than the maxima of identical arms do. */
+function verdictOfMaxima(
+  own: RecordableHistogram,
+  batch: RecordableHistogram,
+  control: number | null,
+): PressureCell['verdict'] {
+  if (own.count === 0 || batch.count === 0 || control === null) return 'no verdict';
+  const ratio = own.max / batch.max;
+  if (Math.abs(Math.log(ratio)) <= Math.abs(Math.log(control))) return 'no verdict';
+  return ratio <= 1 ? 'ok' : 'short';
 }
 
 const pinnedPathOf = (run: Run): string => `${run.files.directory}/pressure-pinned.bin`;

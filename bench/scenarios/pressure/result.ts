@@ -31,6 +31,8 @@ export interface PressureCell {
   batch: StallFigures;
   /** Writes that took longer than the longest batch with its flush. */
   longer: number;
+  /** The longest of every second batch ÷ the longest of the others: how far the maxima of two identical arms are apart. */
+  control: number | null;
   verdict: 'ok' | 'short' | 'no verdict';
   throttles: number;
   flushes: number;
@@ -64,6 +66,7 @@ export const PRESSURE = list(
     batchWrite: STALLS,
     batch: STALLS,
     longer: 'number',
+    control: nullable('number'),
     verdict: oneOf('ok', 'short', 'no verdict'),
     throttles: 'number',
     flushes: 'number',

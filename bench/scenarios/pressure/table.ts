@@ -1,9 +1,9 @@
 // The table of the pressure scenario.
 
-import { type Block, bad, type Cell, doubtful, good, heading, reading, table } from '../../report/blocks';
-import { count, digits, ms, rate } from '../../report/format';
+import { type Block, bad, good, heading, reading, table } from '../../report/blocks';
+import { count, digits, ms, rate, ratio } from '../../report/format';
+import { verdictCell } from '../../report/verdict';
 import type { BenchReport } from '../../schema';
-import type { PressureCell } from './result';
 
 export function pressureTable({ pressure }: BenchReport): Block[] {
   if (pressure.length === 0) return [];
@@ -21,6 +21,7 @@ export function pressureTable({ pressure }: BenchReport): Block[] {
     { head: 'p99' },
     { head: 'max' },
     { head: 'longer' },
+    { head: 'A/A' },
     { head: 'bar', words: true },
     { head: 'lies' },
   ];
@@ -38,7 +39,8 @@ export function pressureTable({ pressure }: BenchReport): Block[] {
     ms(cell.batch.p99Us),
     ms(cell.batch.maxUs),
     `${cell.longer} of ${count(cell.service.count)}`,
-    verdict(cell),
+    ratio(cell.control),
+    verdictCell(cell.verdict),
     cell.lies === 0 ? good('0') : bad(count(cell.lies)),
   ]);
   const [{ diskPagesPerSecond, fromDue }] = pressure;
@@ -47,18 +49,7 @@ export function pressureTable({ pressure }: BenchReport): Block[] {
     table(columns, rows),
     reading(
       `Two writers dirty five times more pages than the disk takes one after the other (${rate(Math.round(diskPagesPerSecond))} a second at first). Each write of a page is timed from its own start, without the time in which its thread had no core; from when it was due it waits longer and longer, as in any queue that is overrun (up to ${ms(fromDue.maxUs)} ms here).`,
-      '"Batch": 64 pages by one bare write and an fdatasync, alone, in blocks of time between the writers\'. "Longer": writes that took longer than the longest such batch. Few dirty: writers are throttled above 4% of the pool, so that 95% of all dirty pages can be pinned.',
+      '"Batch": 64 pages by one bare write and an fdatasync, alone, in blocks of time between the writers\'. "Longer": writes that took longer than the longest such batch. A/A: the longest of every second batch ÷ the longest of the others; where the longest write and the longest batch differ by no more than that, there is no verdict. Few dirty: writers are throttled above 4% of the pool, so that 95% of all dirty pages can be pinned.',
     ),
   ];
-}
-
-function verdict({ verdict: said }: PressureCell): Cell {
-  switch (said) {
-    case 'ok':
-      return good(said);
-    case 'short':
-      return bad(said);
-    case 'no verdict':
-      return doubtful(said);
-  }
 }

@@ -58,6 +58,8 @@ export interface BatchTask extends Stoppable {
   /** Without the time in which the thread had no core, ns. */
   write: RecordableHistogram;
   batch: RecordableHistogram;
+  /** Every second batch, and the others. */
+  halves: [RecordableHistogram, RecordableHistogram];
 }
 
 export interface DiskRateTask extends Stoppable {

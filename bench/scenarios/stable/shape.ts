@@ -47,8 +47,10 @@ export interface ChecksumRow {
   ratio: number;
   q1: number;
   q3: number;
+  /** The time of a CRC ÷ that of the same again beside it. */
+  control: number;
   bar: number;
-  verdict: 'ok' | 'short';
+  verdict: 'ok' | 'short' | 'no verdict';
 }
 
 export const STABLE = fields({
@@ -78,8 +80,9 @@ export const STABLE = fields({
       ratio: 'number',
       q1: 'number',
       q3: 'number',
+      control: 'number',
       bar: 'number',
-      verdict: oneOf('ok', 'short'),
+      verdict: oneOf('ok', 'short', 'no verdict'),
     }),
   ),
 });
