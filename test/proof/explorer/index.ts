@@ -19,25 +19,31 @@ const SEARCH_SECONDS = 240;
 const SEARCHING = 0.92;
 /** How long a random search goes on before the next scenario has its turn. */
 const SAMPLE_SECONDS = 4;
+/** So few that every scenario is through within seconds. */
+const SHALLOW = 1;
 /** Schedules are tried up to so many preemptions, unless a scenario says less. */
 const PREEMPTIONS = 3;
 /** The same beside a death, of one of two threads; of three, none. */
 const PREEMPTIONS_OF_MORTALS = 1;
 
 /**
- * What is to be complete. First a death of each thread, which takes seconds and meets the most of the kernel; then no death, up to the bound;
- * for scenarios of two threads preemptions beside a death; then the few that take minutes, and a second death, of who recovers.
+ * What is to be complete, in stages. First what takes seconds and meets the most of the kernel, however slow the machine: a death of each thread
+ * without preemptions, and every scenario up to one. Then the scenarios up to their bound, for those of two threads preemptions beside a death, the
+ * few that take minutes, and a second death, of who recovers.
  */
-function searches(scenarios: readonly Scenario[]): Job[] {
+function stagesOf(scenarios: readonly Scenario[]): Job[][] {
   const seconds = SEARCH_SECONDS;
+  const shallow = scenarios.map(({ name }) => ({
+    scenario: name,
+    bounds: { preemptions: SHALLOW, deaths: 0 },
+    seconds,
+  }));
   const wholeOf = (which: readonly Scenario[]): Job[] =>
     which.map(({ name, preemptions = PREEMPTIONS }) => ({
       scenario: name,
       bounds: { preemptions, deaths: 0 },
       seconds,
     }));
-  const whole = wholeOf(scenarios.filter(({ long }) => !long));
-  const long = wholeOf(scenarios.filter((scenario) => scenario.long));
   const deaths: Job[] = [];
   const second: Job[] = [];
   const preempted: Job[] = [];
@@ -52,7 +58,43 @@ function searches(scenarios: readonly Scenario[]): Job[] {
         preempted.push({ ...job, bounds: { preemptions: PREEMPTIONS_OF_MORTALS, deaths: 1 } });
     }
   }
-  return [...deaths, ...whole, ...preempted, ...long, ...second];
+  const [long, short] = [scenarios.filter((each) => each.long), scenarios.filter((each) => !each.long)];
+  return [deaths, shallow, wholeOf(short), preempted, wholeOf(long), second];
+}
+
+/** Hands out the stages' jobs. Within a stage those first that had the fewest schedules in a shallower search: most searches end that way. */
+class Queue {
+  readonly #stages: Job[][];
+  #sorted = false;
+
+  constructor(stages: Job[][]) {
+    this.#stages = stages;
+  }
+
+  next(answers: readonly Answer[]): Job | undefined {
+    while (this.#stages[0]?.length === 0) {
+      this.#stages.shift();
+      this.#sorted = false;
+    }
+    const [stage] = this.#stages;
+    if (stage === undefined) return undefined;
+    if (!this.#sorted) {
+      const known = new Map(
+        answers
+          .filter(({ job }) => job.actor === undefined)
+          .map(({ job, count }) => [job.scenario, count.schedules]),
+      );
+      const costOf = ({ scenario }: Job) => known.get(scenario) ?? 0;
+      stage.sort((a, b) => costOf(a) - costOf(b));
+      this.#sorted = true;
+    }
+    return stage.shift();
+  }
+
+  /** What nobody has taken. */
+  get left(): Job[] {
+    return this.#stages.flat();
+  }
 }
 
 /** Workers that take jobs until there are none. */
@@ -121,22 +163,22 @@ async function run({ seed, seconds, log }: Context): Promise<Outcome> {
   const controls = await plantMistakes(root, log);
   const scenarios = await scenariosOf(root);
   const crew = new Crew(log);
-  const jobs = searches(scenarios);
+  const queue = new Queue(stagesOf(scenarios));
   let sampled = 0;
   await crew.work(() => {
     if (crew.answers.some(({ violation }) => violation)) return undefined;
     const searching = leftOf(SEARCHING);
-    const job = searching > 0 ? jobs.shift() : undefined;
+    const job = searching > 0 ? queue.next(crew.answers) : undefined;
     if (job) return { ...job, seconds: Math.min(job.seconds, searching) };
     const left = leftOf(1);
     return left > 0 ? sampleOf(scenarios, seed, sampled++, Math.min(SAMPLE_SECONDS, left)) : undefined;
   });
   const outcome = { figures: figuresOf(crew.answers), violations: violationsOf(crew.answers), controls };
   const open = notComplete(crew.answers);
-  if (open.length === 0 && jobs.length === 0) return outcome;
+  if (open.length === 0 && queue.left.length === 0) return outcome;
   return {
     ...outcome,
-    skipped: `not complete in ${seconds.toFixed(0)} s: ${[...open, ...jobs.map(nameOf)].join('; ')}`,
+    skipped: `not complete in ${seconds.toFixed(0)} s: ${[...open, ...queue.left.map(nameOf)].join('; ')}`,
   };
 }
 
@@ -153,8 +195,17 @@ function sampleOf(scenarios: readonly Scenario[], seed: number, turn: number, se
 function figuresOf(answers: readonly Answer[]): [string, string][] {
   const searched = answers.filter(({ job }) => job.bounds);
   const figures: [string, string][] = [];
+  // Of each scenario the deepest search that has ended, and what came of a deeper one.
   const whole = searched.filter(({ job }) => job.actor === undefined);
-  for (const answer of whole) figures.push([nameOf(answer.job), told(answer)]);
+  for (const scenario of new Set(whole.map(({ job }) => job.scenario))) {
+    const own = whole.filter(({ job }) => job.scenario === scenario);
+    const deepest = own.at(-1)!;
+    const shallow = deepest.count.complete ? undefined : own.findLast(({ count }) => count.complete);
+    figures.push([
+      scenario,
+      shallow === undefined ? told(deepest) : `${told(shallow)}; deeper ${told(deepest)}`,
+    ]);
+  }
   for (const undertaker of [false, true]) {
     const deaths = searched.filter(
       ({ job }) => job.actor !== undefined && (job.undertaker ?? false) === undertaker,

@@ -94,6 +94,14 @@ function attachAndDetach({ places }: World): void {
   kernel.control.detach();
 }
 
+/** Two actors, two that recover, and who prepares and checks. */
+const ATTACHED = 5;
+
+function releaseAndRetain(world: World, { control, kernel }: Me): void {
+  control.fileRelease(world.file, kernel.owner);
+  if (control.fileRetain(world.file) !== 1) machine.violated('a file that others hold could not be retained');
+}
+
 /** An fsync that may fail; if it does not, it is true. */
 function syncIfItCan(world: World, me: Me, index: number): void {
   failing('ERR_PINFOLD_IO', false, () => fsyncAndLook(world, me.open(), index, [dirtied(index)]));
@@ -552,6 +560,53 @@ export const narrows: readonly Scenario[] = [
     actors: {
       pinner: { run: (_, me) => pinAndLook(me, 0) },
       newcomer: { immortal: true, run: attachAndDetach },
+    },
+  },
+  {
+    name: 'attach-attach',
+    shows: 'two threads attach and detach at the same time: each has a row of its own',
+    frames: 3,
+    preemptions: 2,
+    actors: {
+      one: { immortal: true, run: attachAndDetach },
+      two: { immortal: true, run: attachAndDetach },
+    },
+  },
+  {
+    name: 'retain-retain',
+    shows: 'two threads drop and take references to a file at the same time: none is lost',
+    frames: 3,
+    preemptions: 2,
+    actors: { one: { run: releaseAndRetain }, two: { run: releaseAndRetain } },
+    check(world) {
+      if (world.bereaved) return; // recovery has dropped one
+      const refs = world.other.kernel.fileWord(world.file, L.FILE_REFS);
+      if (refs !== ATTACHED) machine.violated(`${refs} references to the file, of ${ATTACHED} threads`);
+    },
+  },
+  {
+    name: 'life-life',
+    shows: 'a thread closes the cache for good, beside one that tries to and takes it back: it stays closed',
+    frames: 3,
+    preemptions: 2,
+    actors: {
+      closer: {
+        run(_, { control }) {
+          control.setLife(L.LIFE_CLOSING);
+          control.setLife(L.LIFE_CLOSED);
+        },
+      },
+      other: {
+        run(_, { control }) {
+          control.setLife(L.LIFE_CLOSING);
+          control.setLife(L.LIFE_OPEN);
+        },
+      },
+    },
+    check(world) {
+      const life = Atomics.load(machine.words, L.HEADER_LIFE >> 2);
+      if (!world.bereaved && life !== L.LIFE_CLOSED) machine.violated(`a closed cache has life ${life}`);
+      Atomics.store(machine.words, L.HEADER_LIFE >> 2, L.LIFE_OPEN); // for who looks at all after it
     },
   },
   {
