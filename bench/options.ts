@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { Command } from 'commander';
+import type { Breadth } from './plan';
 import { Refused } from './refused';
 import type { Scenario } from './scenario';
 import { SCENARIOS } from './scenarios';
@@ -35,8 +36,8 @@ export interface BenchOptions {
   holdsMs: number[];
   holdShapes: HoldShape[];
   pinSources: PinSource[];
-  /** All combinations of those, or all of the first and a sample of the others. */
-  isWholeMatrix: boolean;
+  /** How many combinations of those. */
+  breadth: Breadth;
   /** Scenarios that this machine can't run, and that nobody asked for by name. */
   leftOut: { name: string; why: string }[];
   /** The most threads of the scenarios that try several numbers. */
@@ -156,7 +157,7 @@ export function parseRun(values: RunValues): BenchOptions {
     holdsMs: holds(values.hold),
     holdShapes: oneOfThese('--hold-shape', HOLD_SHAPES, values.holdShape, isMatrixAsked || values.quick),
     pinSources: oneOfThese('--pins', PIN_SOURCES, values.pins, isMatrixAsked || values.quick),
-    isWholeMatrix: values.full || isMatrixAsked,
+    breadth: isMatrixAsked ? 'every hold' : values.full ? 'one hold' : 'sample',
     threads: threads(values.threads),
     streamBytes: (values.full ? 1024 : values.quick ? 64 : 128) * MIB,
     file: values.file,

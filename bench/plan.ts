@@ -12,13 +12,18 @@ export interface CellPlan {
   durationMs: number;
 }
 
+/**
+ * How much of the shapes and sources beside the first ones: a few of them at one hold; every combination at one hold; or at every hold, which
+ * leaves little time for each.
+ */
+export type Breadth = 'sample' | 'one hold' | 'every hold';
+
 /** What the cells of the fsync scenario are made of. */
 export interface FsyncAsked {
   holdsMs: number[];
   holdShapes: HoldShape[];
   pinSources: PinSource[];
-  /** All combinations, or all of the first shape and the first source and a sample of the others. */
-  isWhole: boolean;
+  breadth: Breadth;
 }
 
 export interface MixedPlan {
@@ -91,7 +96,7 @@ const SAMPLED: { policy: FsyncPolicy; weight: number }[] = [
 
 /** Cells by policy, so that what is compared is near in time. */
 export function planFsync(durationMs: number, asked: FsyncAsked): CellPlan[] {
-  const cells = asked.isWhole ? wholeMatrix(asked) : [...usualCells(asked), ...sampleOf(asked)];
+  const cells = cellsOf(asked);
   const weights = cells.reduce((sum, { weight }) => sum + weight, 0);
   const measured = durationMs - cells.length * CELL_OVERHEAD_MS;
   return cells.map(({ weight, ...cell }) => ({
@@ -100,7 +105,18 @@ export function planFsync(durationMs: number, asked: FsyncAsked): CellPlan[] {
   }));
 }
 
-function usualCells({ holdsMs, holdShapes, pinSources }: FsyncAsked): CellKind[] {
+function cellsOf(asked: FsyncAsked): CellKind[] {
+  switch (asked.breadth) {
+    case 'sample':
+      return [...usualCells(asked), ...sampleOf(asked)];
+    case 'one hold':
+      return [...usualCells(asked), ...othersAtOneHold(asked)];
+    case 'every hold':
+      return wholeMatrix(asked);
+  }
+}
+
+function usualCells({ holdsMs, holdShapes, pinSources }: Omit<FsyncAsked, 'breadth'>): CellKind[] {
   const [holdShape] = holdShapes;
   const [pinSource] = pinSources;
   return POLICIES.flatMap((of) =>
@@ -114,7 +130,7 @@ function usualCells({ holdsMs, holdShapes, pinSources }: FsyncAsked): CellKind[]
 function wholeMatrix({ holdsMs, holdShapes, pinSources }: FsyncAsked): CellKind[] {
   return pinSources.flatMap((pinSource, source) =>
     holdShapes.flatMap((holdShape, shape) => {
-      const cells = usualCells({ holdsMs, holdShapes: [holdShape], pinSources: [pinSource], isWhole: true });
+      const cells = usualCells({ holdsMs, holdShapes: [holdShape], pinSources: [pinSource] });
       return cells
         .filter(({ policy }) => shape === 0 || (policy !== 'bare' && policy !== 'skip'))
         .map((cell) => ({ ...cell, weight: cell.weight * (source + shape === 0 ? 1 : OTHER_WEIGHT) }));
@@ -122,9 +138,22 @@ function wholeMatrix({ holdsMs, holdShapes, pinSources }: FsyncAsked): CellKind[
   );
 }
 
-function sampleOf({ holdsMs, holdShapes, pinSources }: FsyncAsked): CellKind[] {
+/** The one of the holds that others than the usual cells are of. */
+function sampledHold(holdsMs: number[]): number | undefined {
   const distance = (holdMs: number) => Math.abs(Math.log(holdMs / SAMPLE_HOLD_MS));
-  const [holdMs] = holdsMs.filter((ms) => ms > 0).sort((a, b) => distance(a) - distance(b));
+  return holdsMs.filter((ms) => ms > 0).sort((a, b) => distance(a) - distance(b))[0];
+}
+
+function othersAtOneHold({ holdsMs, ...asked }: FsyncAsked): CellKind[] {
+  const holdMs = sampledHold(holdsMs);
+  if (holdMs === undefined) return [];
+  return wholeMatrix({ ...asked, holdsMs: [holdMs] }).filter(
+    ({ holdShape, pinSource }) => holdShape !== asked.holdShapes[0] || pinSource !== asked.pinSources[0],
+  );
+}
+
+function sampleOf({ holdsMs, holdShapes, pinSources }: FsyncAsked): CellKind[] {
+  const holdMs = sampledHold(holdsMs);
   if (holdMs === undefined) return [];
   const [shape, ...shapes] = holdShapes;
   const [source, ...sources] = pinSources;
@@ -156,7 +185,7 @@ export function planPortraits(
 ): CellPlan[] {
   const holdMs = Math.max(0, ...holdsMs.filter((ms) => ms <= PORTRAIT_HOLD_MAX_MS));
   if (durationMs < PORTRAITS_FROM_MS || holdMs === 0) return [];
-  return usualCells({ holdsMs: [holdMs], holdShapes, pinSources, isWhole: false })
+  return usualCells({ holdsMs: [holdMs], holdShapes, pinSources })
     .filter(
       ({ policy, pinnedDirty }) => policy !== 'bare' && !(policy === 'bounce' && pinnedDirty === 'keep'),
     )

@@ -10,7 +10,7 @@ describe('cells of the fsync scenario', () => {
   const usual = { holdShape: 'fixed', pinSource: 'file' };
 
   test('are all policies at all holds, and a sample of other shapes and sources', () => {
-    const cells = planFsync(60_000, { ...asked, isWhole: false });
+    const cells = planFsync(60_000, { ...asked, breadth: 'sample' });
     const isUsual = (cell: { holdShape: string; pinSource: string }) =>
       cell.holdShape === usual.holdShape && cell.pinSource === usual.pinSource;
     expect(cells.filter(isUsual)).toHaveLength(5 * HOLDS.length);
@@ -25,7 +25,7 @@ describe('cells of the fsync scenario', () => {
 
   test('are of the hold that is nearest to the sample, and none without a hold', () => {
     const sampled = (holdsMs: number[]) =>
-      planFsync(60_000, { ...asked, holdsMs, isWhole: false })
+      planFsync(60_000, { ...asked, holdsMs, breadth: 'sample' })
         .filter(({ holdShape }) => holdShape === 'heavy')
         .map(({ holdMs }) => holdMs);
     expect(sampled([0, 1, 50])).toEqual([50]);
@@ -34,13 +34,32 @@ describe('cells of the fsync scenario', () => {
 
   test('are no sample where only one shape and one source are asked for', () => {
     const one = { holdsMs: [5], holdShapes: [HOLD_SHAPES[1]], pinSources: [PIN_SOURCES[1]] };
-    const cells = planFsync(10_000, { ...one, isWhole: false });
+    const cells = planFsync(10_000, { ...one, breadth: 'sample' });
     expect(cells).toHaveLength(5);
     expect(cells.every(({ holdShape }) => holdShape === HOLD_SHAPES[1])).toBe(true);
   });
 
+  test('of a full run are each shape and source under bounce and block at one hold, and all policies of the first at all', () => {
+    const cells = planFsync(150_000, { ...asked, breadth: 'one hold' });
+    expect(cells.filter((cell) => cell.holdShape === 'fixed' && cell.pinSource === 'file')).toHaveLength(
+      5 * HOLDS.length,
+    );
+    for (const holdShape of HOLD_SHAPES) {
+      for (const pinSource of PIN_SOURCES) {
+        const own = cells.filter((cell) => cell.holdShape === holdShape && cell.pinSource === pinSource);
+        const policies = own.map(({ policy, pinnedDirty }) => `${policy},${pinnedDirty}`);
+        for (const policy of ['bounce,keep', 'bounce,redirty', 'block,keep'])
+          expect(policies).toContain(policy);
+        if (holdShape !== 'fixed' || pinSource !== 'file')
+          expect(own.every(({ holdMs }) => holdMs === 10)).toBe(true);
+      }
+    }
+    // Long enough for figures.
+    expect(Math.min(...cells.map(({ durationMs }) => durationMs))).toBeGreaterThan(500);
+  });
+
   test('are the whole matrix: each shape and source under bounce and block, a control of each source', () => {
-    const cells = planFsync(130_000, { ...asked, isWhole: true });
+    const cells = planFsync(130_000, { ...asked, breadth: 'every hold' });
     const names = cells.map(({ policy, pinnedDirty, holdMs, holdShape, pinSource }) =>
       [policy, pinnedDirty, holdMs, holdShape, pinSource].join(),
     );

@@ -13,7 +13,15 @@ const RATE_MIN = 5;
 const RATE_MAX = 1_000;
 const GRACE_MS = 20_000;
 
-/** The best of a few tries: what else the machine does at this moment must not set the rate of the whole run. */
+/** A try is better than the best so far if it takes less than this share of its time. */
+const BETTER = 0.9;
+/** A disk that other work keeps busy, or that still writes what was written before, is given so many tries. */
+const TRIES_MAX = 20;
+
+/**
+ * The best try, when `tries` in a row have been no better: what else the machine does at this moment must not set the rate of the whole
+ * run.
+ */
 export async function calibrate(
   run: Run,
   crew: Crew,
@@ -21,12 +29,16 @@ export async function calibrate(
   tries: number,
 ): Promise<Calibration> {
   let best: RecordableHistogram | undefined;
-  for (let n = 0; n < tries && !isStopped(run.stop); n++) {
+  let inVain = 0;
+  for (let n = 0; n < TRIES_MAX && inVain < tries && !isStopped(run.stop); n++) {
     const histogram = createHistogram();
     const path = run.files.paths.bare;
     const task = { stop: run.stop, path, pages: pagesPerFsync, durationMs: CALIBRATION_MS, histogram };
     await crew.play('bareFloor', task, GRACE_MS);
-    if (best === undefined || histogram.percentile(25) < best.percentile(25)) best = histogram;
+    const before = best?.percentile(25) ?? Number.POSITIVE_INFINITY;
+    const now = histogram.percentile(25);
+    inVain = now < BETTER * before ? 0 : inVain + 1;
+    if (now < before) best = histogram;
   }
   const us = (percentile: number) => (best?.percentile(percentile) ?? Number.NaN) / NS_PER_US;
   return {

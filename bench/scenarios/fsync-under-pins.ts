@@ -40,10 +40,9 @@ const GRACE_MS = 20_000;
 const CACHE: CacheOptions = { memory: 16 << 20, flushers: 1, dirtyExpireMs: 100, writebackIntervalMs: 50 };
 
 export async function fsyncUnderPins(run: Run, durationMs: number): Promise<void> {
-  const asked = { ...run.options, isWhole: run.options.isWholeMatrix };
-  const portraits = planPortraits(durationMs, asked);
+  const portraits = planPortraits(durationMs, run.options);
   const spentMs = CALIBRATION_TRIES * CALIBRATION_MS + portraits.length * (PORTRAIT_MS + LEAD_MS);
-  const cells = planFsync(durationMs - spentMs, asked);
+  const cells = planFsync(durationMs - spentMs, run.options);
   await withCrew(4, async (crew) => {
     run.progress.begin('fsync · calibrating by bare write + fdatasync');
     const calibration = await calibrate(run, crew, PAGES_PER_FSYNC, CALIBRATION_TRIES);

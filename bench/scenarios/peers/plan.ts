@@ -12,7 +12,7 @@ export interface Plan {
 
 const PLANS: { fromMs: number; plan: Plan }[] = [
   {
-    fromMs: 30_000,
+    fromMs: 50_000,
     plan: { fileMib: 64, memoryFileMib: 256, sets: 3, readBlockMs: 20, commitBlockMs: 50, roundsMin: 4 },
   },
   {
