@@ -98,7 +98,7 @@ export function declareRunOptions(run: Command): void {
     )
     .option(
       '--full',
-      `--seconds ${FULL_SECONDS}, every scenario, all shapes of holds and sources of pins, 1 GiB a pass in the writeback rows instead of 128 MiB (takes some minutes more)`,
+      `--seconds ${FULL_SECONDS}, every scenario, all shapes of holds and sources of pins (at one hold), 1 GiB a pass in the writeback rows instead of 128 MiB (takes some minutes more)`,
       false,
     )
     .option(
@@ -109,13 +109,13 @@ export function declareRunOptions(run: Command): void {
     )
     .option(
       '--hold-shape <name>',
-      `how the lengths of holds are drawn around that: ${HOLD_SHAPES.join(', ')} (a bounded Pareto distribution); repeat it or separate by commas (default: fixed, and a few cells of the others)`,
+      `how the lengths of holds are drawn around that: ${HOLD_SHAPES.join(', ')} (a bounded Pareto distribution); repeat it or separate by commas (default: fixed, and a few cells of the others; --quick: fixed; named here: at every hold)`,
       repeated,
       [],
     )
     .option(
       '--pins <name>',
-      `what stores into the pinned pages: ${PIN_SOURCES.join(', ')} (reads of a file, receives over loopback, a thread word by word); repeat it or separate by commas (default: file, and a few cells of the others)`,
+      `what stores into the pinned pages: ${PIN_SOURCES.join(', ')} (reads of a file, receives over loopback, a thread word by word); repeat it or separate by commas (default: file, and a few cells of the others; --quick: file; named here: at every hold)`,
       repeated,
       [],
     )
