@@ -16,8 +16,8 @@ export default defineConfig({
     pool: 'forks', // tests start worker threads of their own
     maxWorkers: 2,
     // A guard against hangs alone: what a test waits for has limits of its own. A slow machine must not meet it.
-    testTimeout: 90_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
     // Node itself loads the build: untouched code, one instance, and coverage that maps back to src.
     server: { deps: { external: [/\/dist\/[^/]+\.js$/] } },
   },
