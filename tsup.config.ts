@@ -80,4 +80,18 @@ export default defineConfig([
     clean: true,
     skipNodeModulesBundle: true,
   },
+  // As the storm: `pinfold` is the built package, as for anyone who installs it.
+  ...['btree', 'ranges', 'upload'].map((name) => ({
+    name: `example ${name}`,
+    tsconfig: 'tsconfig.build.json',
+    entry: ['main', 'worker'].map((entry) => `examples/${name}/${entry}.ts`),
+    outDir: `examples/${name}/dist`,
+    format: ['esm' as const],
+    target: 'node20' as const,
+    platform: 'node' as const,
+    splitting: true,
+    sourcemap: true,
+    clean: true,
+    skipNodeModulesBundle: true,
+  })),
 ]);
