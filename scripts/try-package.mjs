@@ -9,10 +9,22 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const STEP_MS = 60_000;
 /** Nothing has to be fetched: the package has no dependencies. */
 const INSTALL = ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund'];
-const USE = `import { PageCache } from 'pinfold';
-const cache = await PageCache.create();
-console.log(cache.stats().frames > 0);
-await cache.close();`;
+/** The program of TypeScript, and the types of Node, that a project would have of its own. */
+const TSC = join(root, 'node_modules/typescript/bin/tsc');
+const TYPES = join(root, 'node_modules/@types');
+/** What the quick starts end with: both workers have added one. */
+const COUNT = /^2$/m;
+
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const quickStart = readme.slice(
+  readme.indexOf('## Quick start'),
+  readme.indexOf('\n## ', readme.indexOf('## Quick start') + 1),
+);
+const blockOf = (language) => {
+  const block = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(quickStart);
+  expect(block !== null, `the README's quick start has no block of ${language}`);
+  return block[1];
+};
 
 const directory = mkdtempSync(join(tmpdir(), 'pinfold-package-'));
 try {
@@ -22,8 +34,29 @@ try {
   run('npm', [...INSTALL, join(directory, tarball)], directory);
   const installed = readdirSync(join(directory, 'node_modules')).filter((name) => !name.startsWith('.'));
   expect(installed.join() === 'pinfold', `installed: ${installed}`);
-  writeFileSync(join(directory, 'use.mjs'), USE);
-  expect(run(process.execPath, ['use.mjs'], directory) === 'true\n', 'the library');
+
+  // Nothing but what the README says: a file is opened, shared with two workers, pinned, updated, synced and closed.
+  for (const [language, name] of [
+    ['js', 'use.mjs'],
+    ['cjs', 'use.cjs'],
+  ]) {
+    writeFileSync(join(directory, name), blockOf(language));
+    use(name);
+  }
+  writeFileSync(join(directory, 'use.ts'), blockOf('js'));
+  const options = [
+    '--strict',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2022',
+    '--typeRoots',
+    TYPES,
+    '--types',
+    'node',
+  ];
+  run(process.execPath, [TSC, ...options, 'use.ts'], directory);
+  use('use.js');
 
   const bench = join(directory, 'node_modules/.bin/pinfold-bench');
   const tables = run(bench, ['run', '--scenario', 'deadlock', '--seconds', '2'], directory);
@@ -32,9 +65,18 @@ try {
   expect(deadlock.length > 0, 'figures in the report');
   expect(run(bench, ['report', 'bench-report.json', '--check'], directory) !== '', 'the check of the report');
   run(bench, ['compare', 'bench-report.json', 'bench-report.json'], directory);
-  console.log(`${tarball}: installs alone, and its program runs`);
+  console.log(
+    `${tarball}: installs alone; what its README says works as ESM, CommonJS and TypeScript; its program runs`,
+  );
 } finally {
   rmSync(directory, { recursive: true, force: true });
+}
+
+/** Runs a program in the new project, on a file of its own. */
+function use(program) {
+  const output = run(process.execPath, [program], directory);
+  expect(COUNT.test(output), `${program} printed:\n${output}`);
+  rmSync(join(directory, 'data.bin'));
 }
 
 /** Output of a command; throws if it fails. */

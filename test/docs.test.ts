@@ -1,7 +1,7 @@
 // What the documents say is tried: each block of code runs, each name they use exists.
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { transform } from 'esbuild';
@@ -22,16 +22,18 @@ interface Block {
 const read = (path: string) => fs.readFileSync(join(root, path), 'utf8');
 const documents = [
   'README.md',
+  'SECURITY.md',
+  'CONTRIBUTING.md',
   ...fs
     .readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => join('docs', name)),
 ];
 
-/** The js and ts blocks of a document, but for those with the info word `no-run`. */
+/** The js, ts and cjs blocks of a document, but for those with the info word `no-run`. */
 function blocksOf(document: string): Block[] {
   const text = read(document);
-  return [...text.matchAll(/^```(js|ts)([^\n]*)\n(.*?)^```$/gms)]
+  return [...text.matchAll(/^```(js|ts|cjs)([^\n]*)\n(.*?)^```$/gms)]
     .filter(([, , words]) => !words.split(/\s+/).includes('no-run'))
     .map(({ 1: language, 3: code, index }) => ({
       place: `${document}:${text.slice(0, index).split('\n').length}`,
@@ -57,8 +59,9 @@ test('the README has code that runs', () => {
 test.each(blocks)('the code at $place runs', { timeout: LIMIT_MS + 10_000 }, async ({ language, code }) => {
   const directory = projectDirectory();
   const source = language === 'ts' ? (await transform(code, { loader: 'ts' })).code : code;
-  fs.writeFileSync(join(directory, 'block.mjs'), source);
-  const run = promisify(execFile)(process.execPath, ['block.mjs'], {
+  const name = language === 'cjs' ? 'block.cjs' : 'block.mjs';
+  fs.writeFileSync(join(directory, name), source);
+  const run = promisify(execFile)(process.execPath, [name], {
     cwd: directory,
     timeout: LIMIT_MS,
     killSignal: 'SIGKILL',
@@ -68,6 +71,11 @@ test.each(blocks)('the code at $place runs', { timeout: LIMIT_MS + 10_000 }, asy
 
 describe('README.md', () => {
   const readme = read('README.md');
+
+  test('has a quick start of 20 lines', () => {
+    const [, code] = /^## Quick start\n\n```js\n(.*?)^```$/ms.exec(readme)!;
+    expect(code.trimEnd().split('\n').length).toBeLessThanOrEqual(20);
+  });
 
   test('names each option of a cache', () => {
     for (const name of Object.keys(checkCacheOptions(undefined))) expect(readme).toContain(`| \`${name}\` |`);
@@ -84,6 +92,26 @@ describe('README.md', () => {
       expect(readme).toContain(`\`${name}\``);
     }
   });
+});
+
+/** The anchor that GitHub gives a heading. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{Letter}\p{Number} _-]/gu, '')
+    .replaceAll(' ', '-');
+
+test.each(documents)('%s links only to what is there', (document) => {
+  const text = read(document).replaceAll(/^```.*?^```$/gms, '');
+  const missing = [...text.matchAll(/\]\(([^)#\s]*)(?:#([^)\s]+))?\)/g)].flatMap(([link, path, anchor]) => {
+    if (/^\w+:/.test(path)) return [];
+    const target = path === '' ? document : join(dirname(document), path);
+    if (!fs.existsSync(join(root, target))) return [link];
+    if (anchor === undefined) return [];
+    const anchors = [...read(target).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading));
+    return anchors.includes(anchor) ? [] : [link];
+  });
+  expect(missing).toEqual([]);
 });
 
 test.each(documents)('%s uses only words of the layout that exist', (document) => {
