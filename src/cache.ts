@@ -5,7 +5,7 @@ import bytesWasm from '../build/kernel/bytes.wasm';
 import controlWasm from '../build/kernel/control.wasm';
 import { Attachment, checkHandle, type HandleParts, monotonicMs, type PageCacheHandle } from './attachment';
 import { closeDescriptors } from './descriptors';
-import { AsyncDriver } from './driver/async';
+import { AsyncDriver, bounded } from './driver/async';
 import {
   checksumError,
   directError,
@@ -29,7 +29,10 @@ import {
   type CheckedOptions,
   checkCacheOptions,
   checkOpenOptions,
+  checkWaitOptions,
   type OpenOptions,
+  splitSignal,
+  type WaitOptions,
 } from './options';
 import { type PageInfo, pagesOf } from './pages';
 import { emptyForGood, isFilling } from './protocol/close';
@@ -164,17 +167,22 @@ export class PageCache {
 
   /**
    * Creates a cache and starts its service threads (flushers, the file worker). They keep no event loop alive.
-   * Throws ERR_PINFOLD_OPTION.
+   * Throws ERR_PINFOLD_OPTION, ERR_PINFOLD_THREADS. If it is aborted, the service threads are ended.
    */
-  static async create(options?: CacheOptions): Promise<PageCache> {
+  static async create(options?: CacheOptions & WaitOptions): Promise<PageCache> {
     return await PageCache.createWired(options, shipped);
   }
 
   /** @internal */
-  static async createWired(options: CacheOptions | undefined, wiring: Wiring): Promise<PageCache> {
-    const handle = newHandle(checkCacheOptions(options), wiring);
+  static async createWired(
+    options: (CacheOptions & WaitOptions) | undefined,
+    wiring: Wiring,
+  ): Promise<PageCache> {
+    const [own, waiter] = splitSignal(options, 'create');
+    const handle = newHandle(checkCacheOptions(own), wiring);
     const services = new Services(handle, wiring.serviceSource);
-    await services.startAll();
+    const starting = services.startAll();
+    await bounded(starting, { waiter }, () => void services.end());
     return new PageCache(handle, wiring.storeFor(handle), services, true);
   }
 
@@ -222,12 +230,16 @@ export class PageCache {
    * `direct`), ERR_PINFOLD_FILES, ERR_PINFOLD_CHECKSUM (the last page of a file with checksums does not tell where it ends),
    * ERR_PINFOLD_DIRECT (no direct I/O on this file).
    */
-  async open(path: string, options?: OpenOptions): Promise<CachedFile> {
+  async open(path: string, options?: OpenOptions & WaitOptions): Promise<CachedFile> {
     this.#check();
-    const checked = checkOpenOptions(options);
-    const bytes = checkPath(path);
-    const answer = await this.#driver.run(openFile(this.#attachment, bytes, checked));
-    return this.#opened(path, checked, answer);
+    const [own, waiter] = splitSignal(options, 'open');
+    const checked = checkOpenOptions(own);
+    const opening = this.#open(path, checkPath(path), checked);
+    return await bounded(opening, { waiter }, (file) => file.closeSync());
+  }
+
+  async #open(path: string, bytes: Buffer, options: Required<OpenOptions>): Promise<CachedFile> {
+    return this.#opened(path, options, await this.#driver.run(openFile(this.#attachment, bytes, options)));
   }
 
   /** As `open`. Works while any other thread is blocked. */
@@ -290,15 +302,22 @@ export class PageCache {
   /**
    * In the creator: fsyncs every file, then stops the service threads; in other threads calls reject with
    * ERR_PINFOLD_CLOSED from then on. Elsewhere: `detach`. Throws ERR_PINFOLD_BUSY with a list if pins are live, ERR_PINFOLD_IO
-   * if a file could not be synced: then nothing has changed, and it can be tried again. Closing twice is no error.
+   * if a file could not be synced: then nothing has changed, and it can be tried again. Closing twice is no error. If it is
+   * aborted, closing goes on.
    */
-  async close(): Promise<void> {
+  async close(options?: WaitOptions): Promise<void> {
+    const waiter = checkWaitOptions(options, 'close');
     if (this.#closed) return;
     if (!this.#isCreator) return this.detach();
     this.#closing ??= this.#closeAll().finally(() => {
       this.#closing = undefined;
     });
-    await this.#closing;
+    await bounded(this.#closing, { waiter });
+  }
+
+  /** `await using cache = await PageCache.create()`: as `close`, in the creator and elsewhere. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /** Ends this thread's attachment; its file handles are closed. Throws ERR_PINFOLD_BUSY if this thread holds pins. */
@@ -318,7 +337,7 @@ export class PageCache {
     if (pending > 0) {
       throw pinfoldError(
         'ERR_PINFOLD_BUSY',
-        `not detached: ${pending} calls are under way, await them first`,
+        `not detached: ${pending} calls are under way, await them first (those that were aborted end by themselves)`,
       );
     }
     this.#leave();

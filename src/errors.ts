@@ -81,6 +81,14 @@ export function rangeError(code: PinfoldErrorCode, message: string): PinfoldErro
   return withCode(new RangeError(message), code);
 }
 
+/** The caller's signal ended its wait for `what`. Its name is that of every aborted call's error. */
+export function abortedError(what: string, reason: unknown): PinfoldError {
+  const message = `the wait for ${what} was aborted; what is under way for it ends by itself`;
+  const error = new Error(message);
+  error.name = 'AbortError';
+  return withCode(error, 'ERR_PINFOLD_ABORTED', reason);
+}
+
 /** Shows an offending value in a message: short, and told apart by type ('4096' is no number). */
 export function show(value: unknown): string {
   if (typeof value === 'string') return value.length > 60 ? `'${value.slice(0, 57)}…'` : `'${value}'`;

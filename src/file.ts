@@ -11,12 +11,16 @@ import {
   type CheckedRange,
   checkFsyncOptions,
   checkUpdateRange,
+  checkWaitOptions,
   type FsyncOptions,
   type OpenOptions,
+  splitSignal,
   UPDATE_TIMEOUT_MS,
   type UpdateRange,
+  type Waiter,
+  type WaitOptions,
 } from './options';
-import { Page, type PageSource } from './page';
+import { Page, type PageSource, type PinMode } from './page';
 import { type CopyPart, copyWhole } from './protocol/copy';
 import { Patience, type Protocol, serviceClass } from './protocol/effects';
 import { acquire, bringIn, pinError, waitForClaim } from './protocol/fill';
@@ -154,7 +158,9 @@ export class CachedFile {
    * returns. `fn` may run more than once, since the page may change meanwhile; only a run that saw it whole counts. A
    * fixed function and an `arg` are faster than a fresh closure. Throws ERR_PINFOLD_CALLBACK if `fn` returns a promise.
    */
-  viewSync<T, A = undefined>(index: number, fn: (bytes: Uint8Array, arg: A) => T, arg?: A): T {
+  viewSync<T>(index: number, fn: (bytes: Uint8Array) => T): T;
+  viewSync<T, A>(index: number, fn: (bytes: Uint8Array, arg: A) => T, arg: A): T;
+  viewSync<T, A>(index: number, fn: (bytes: Uint8Array, arg: A) => T, arg?: A): T {
     if (this.#closed || !isPageIndex(index) || index === this.#trigger) this.#haltAt(index);
     const control = this.#control;
     const frame = control.viewOpen(this.#id, index | 0);
@@ -199,14 +205,22 @@ export class CachedFile {
   }
 
   /** As `viewSync`; a page that is not in the cache is brought in by a service thread. */
-  async view<T, A = undefined>(index: number, fn: (bytes: Uint8Array, arg: A) => T, arg?: A): Promise<T> {
+  view<T>(index: number, fn: (bytes: Uint8Array) => T): Promise<T>;
+  view<T, A>(index: number, fn: (bytes: Uint8Array, arg: A) => T, arg: A, options?: WaitOptions): Promise<T>;
+  async view<T, A>(
+    index: number,
+    fn: (bytes: Uint8Array, arg: A) => T,
+    arg?: A,
+    options?: WaitOptions,
+  ): Promise<T> {
     this.#check();
     this.#checkIndex(index);
+    const waiter = checkWaitOptions(options, 'view');
     if (this.#attachment.kernel.control.lookup(this.#id, index | 0) >= 0) {
       const slot = this.#attachment.kernel.control.pin(this.#id, index | 0);
       if (slot >= 0) return this.#viewHeld(slot, index, fn, arg as A);
     }
-    const slot = await this.#run(this.#acquire(index, 'read', false));
+    const slot = await this.#run(this.#acquire(index, 'read', false), waiter, this.#giveBack);
     return this.#viewHeld(slot, index, fn, arg as A);
   }
 
@@ -270,7 +284,10 @@ export class CachedFile {
    * control store into `page.bytes` meanwhile. Throws ERR_PINFOLD_RANGE past the last page (extend by `write`),
    * ERR_PINFOLD_READ_ONLY, ERR_PINFOLD_PIN_LIMIT, ERR_PINFOLD_FULL, ERR_PINFOLD_IO, ERR_PINFOLD_CHECKSUM.
    */
-  pinSync(index: number, mode: 'read' | 'write' = 'read'): Page {
+  pinSync(index: number, mode?: 'read'): Page<'read'>;
+  pinSync(index: number, mode: 'write'): Page<'write'>;
+  pinSync(index: number, mode?: PinMode): Page;
+  pinSync(index: number, mode: PinMode = 'read'): Page {
     if (mode === 'write' && ++this.#sinceLook >= this.#lookEvery) this.#paceSync();
     const slot = this.#pinHit(index, mode);
     if (slot !== undefined) return new Page(this.#source, slot, index, mode);
@@ -279,23 +296,30 @@ export class CachedFile {
   }
 
   /** As `pinSync`; a page that is not in the cache is brought in by a service thread. */
-  async pin(index: number, mode: 'read' | 'write' = 'read'): Promise<Page> {
-    if (mode === 'write' && ++this.#sinceLook >= this.#lookEvery) await this.#pace();
+  pin(index: number, mode?: 'read', options?: WaitOptions): Promise<Page<'read'>>;
+  pin(index: number, mode: 'write', options?: WaitOptions): Promise<Page<'write'>>;
+  pin(index: number, mode?: PinMode, options?: WaitOptions): Promise<Page>;
+  async pin(index: number, mode: PinMode = 'read', options?: WaitOptions): Promise<Page> {
+    const waiter = checkWaitOptions(options, 'pin');
+    if (mode === 'write' && ++this.#sinceLook >= this.#lookEvery) await this.#pace(waiter);
     const hit = this.#pinHit(index, mode);
     if (hit !== undefined) return new Page(this.#source, hit, index, mode);
-    const slot = await this.#run(this.#acquire(index, mode, false));
+    const slot = await this.#run(this.#acquire(index, mode, false), waiter, this.#giveBack);
     return new Page(this.#source, slot, index, mode);
   }
 
   /** Pins a page that is in the cache; undefined if it is not, or is just being brought in. */
-  tryPin(index: number, mode: 'read' | 'write' = 'read'): Page | undefined {
+  tryPin(index: number, mode?: 'read'): Page<'read'> | undefined;
+  tryPin(index: number, mode: 'write'): Page<'write'> | undefined;
+  tryPin(index: number, mode?: PinMode): Page | undefined;
+  tryPin(index: number, mode: PinMode = 'read'): Page | undefined {
     const slot = this.#pinHit(index, mode);
     if (slot !== undefined) return new Page(this.#source, slot, index, mode);
     this.#control.bump(L.COUNT_MISSES);
     return undefined;
   }
 
-  #pinHit(index: number, mode: 'read' | 'write'): PinSlot | undefined {
+  #pinHit(index: number, mode: PinMode): PinSlot | undefined {
     this.#check();
     if (mode !== 'read') this.#checkWriteMode(mode);
     if (!isPageIndex(index)) throw this.#badIndex(index);
@@ -333,11 +357,15 @@ export class CachedFile {
     return length;
   }
 
-  /** As `readSync`; pages that are not in the cache are brought in by a service thread. */
-  async read(target: Uint8Array, position: number): Promise<number> {
+  /**
+   * As `readSync`; pages that are not in the cache are brought in by a service thread. Once it was aborted nothing more is
+   * stored into `target`.
+   */
+  async read(target: Uint8Array, position: number, options?: WaitOptions): Promise<number> {
     this.#check();
     checkBytes('target', target);
     checkPosition(position);
+    const waiter = checkWaitOptions(options, 'read');
     const length = this.#readable(target, position);
     for (let done = 0; done < length; ) {
       const index = Math.floor((position + done) / this.pageSize);
@@ -347,6 +375,8 @@ export class CachedFile {
         if (index === this.#trigger) this.#reached();
         slot = await this.#run(
           this.#acquire(index, 'read', false, this.#pagesOf(position + done, length - done)),
+          waiter,
+          this.#giveBack,
         );
       } catch (error) {
         if (isRangeError(error)) return done;
@@ -423,9 +453,13 @@ export class CachedFile {
     return total;
   }
 
-  /** As `writeSync`; pages that are not in the cache are brought in by a service thread. */
-  async write(source: Uint8Array, position: number): Promise<number> {
+  /**
+   * As `writeSync`; pages that are not in the cache are brought in by a service thread. If it is aborted, the pages that it
+   * had come to before are written, and no others.
+   */
+  async write(source: Uint8Array, position: number, options?: WaitOptions): Promise<number> {
     this.#checkWrite(source, position);
+    const waiter = checkWaitOptions(options, 'write');
     const total = source.length;
     for (let done = 0; done < total; ) {
       const { index, range } = this.#partOf(total, done, position + done);
@@ -435,6 +469,7 @@ export class CachedFile {
         range,
         (frame) => this.#writePart(frame, range, source, at, position + at),
         position + at,
+        waiter,
       );
     }
     return total;
@@ -456,15 +491,18 @@ export class CachedFile {
     this.#extendingSync(index, range, size, (frame) => this.#change(frame, range, size, () => 0));
   }
 
-  /** As `truncateSync`; the work is done by a service thread. */
-  async truncate(size: number): Promise<void> {
+  /**
+   * As `truncateSync`; the work is done by a service thread. If it is aborted while the file is being cut, that goes on.
+   */
+  async truncate(size: number, options?: WaitOptions): Promise<void> {
     this.#checkTruncate(size);
+    const waiter = checkWaitOptions(options, 'truncate');
     while (this.#mayCut(size)) {
-      await this.#run(this.#cut(size));
+      await this.#run(this.#cut(size), waiter);
       if (size <= this.size) return;
     }
     const { index, range } = this.#partOf(1, 0, size - 1);
-    await this.#begin(index, range, (frame) => this.#change(frame, range, size, () => 0), size);
+    await this.#begin(index, range, (frame) => this.#change(frame, range, size, () => 0), size, waiter);
   }
 
   /**
@@ -503,10 +541,11 @@ export class CachedFile {
     this.#extendingSync(tail, this.#namedRange, 0, (frame) => this.#zeroTail(frame, tail, position));
   }
 
-  async #zeroGap(position: number): Promise<void> {
+  async #zeroGap(position: number, waiter: Waiter | undefined): Promise<void> {
     const tail = this.#tailBefore(position);
     if (tail === undefined) return;
-    await this.#begin(tail, this.#namedRange, (frame) => this.#zeroTail(frame, tail, position));
+    const zero = (frame: FrameId) => this.#zeroTail(frame, tail, position);
+    await this.#begin(tail, this.#namedRange, zero, 0, waiter);
   }
 
   /** The page that holds the file's end, if a write at `position` leaves a gap behind it. */
@@ -597,29 +636,38 @@ export class CachedFile {
    * update of the same page, ERR_PINFOLD_UPDATE_TIMEOUT if another's update does not end, ERR_PINFOLD_RANGE_REQUIRED if
    * the page has write pins and no range is named, ERR_PINFOLD_CALLBACK if `fn` returns a promise (it is undone then).
    */
-  updateSync<T, A = undefined>(
-    index: number,
-    fn: (bytes: Uint8Array, arg: A) => T,
-    arg?: A,
-    range?: UpdateRange,
-  ): T {
+  updateSync<T>(index: number, fn: (bytes: Uint8Array) => T): T;
+  updateSync<T, A>(index: number, fn: (bytes: Uint8Array, arg: A) => T, arg: A, range?: UpdateRange): T;
+  updateSync<T, A>(index: number, fn: (bytes: Uint8Array, arg: A) => T, arg?: A, range?: UpdateRange): T {
     if (this.#closed || this.mode === 'r' || !isPageIndex(index)) this.#refuseUpdate(index);
     const checked = this.#rangeOf(range);
     if (++this.#sinceLook >= this.#lookEvery) this.#paceSync();
     return this.#update(this.#beginSync(index, checked), checked, fn, arg as A);
   }
 
-  /** As `updateSync`; a page that is not in the cache is brought in by a service thread. */
-  async update<T, A = undefined>(
+  /**
+   * As `updateSync`; a page that is not in the cache is brought in by a service thread. Once it was aborted `fn` is not
+   * called any more.
+   */
+  update<T>(index: number, fn: (bytes: Uint8Array) => T): Promise<T>;
+  update<T, A>(
+    index: number,
+    fn: (bytes: Uint8Array, arg: A) => T,
+    arg: A,
+    options?: UpdateRange & WaitOptions,
+  ): Promise<T>;
+  async update<T, A>(
     index: number,
     fn: (bytes: Uint8Array, arg: A) => T,
     arg?: A,
-    range?: UpdateRange,
+    options?: UpdateRange & WaitOptions,
   ): Promise<T> {
     if (this.#closed || this.mode === 'r' || !isPageIndex(index)) this.#refuseUpdate(index);
+    const [range, waiter] = splitSignal(options, 'update');
     const checked = this.#rangeOf(range);
     this.#checkIndex(index);
-    return await this.#begin(index, checked, (frame) => this.#update(frame, checked, fn, arg as A));
+    const work = (frame: FrameId) => this.#update(frame, checked, fn, arg as A);
+    return await this.#begin(index, checked, work, 0, waiter);
   }
 
   /** The range, checked. One that was checked by the last call, and has not changed, is taken as it is. */
@@ -663,15 +711,22 @@ export class CachedFile {
    * Begins an update on an event loop and does `work` at once: UPDATING spans no turn of it, not even a microtask. `from`:
    * as for `#extendingSync`.
    */
-  async #begin<T>(index: number, range: CheckedRange, work: (frame: FrameId) => T, from = 0): Promise<T> {
+  async #begin<T>(
+    index: number,
+    range: CheckedRange,
+    work: (frame: FrameId) => T,
+    from: number,
+    waiter: Waiter | undefined,
+  ): Promise<T> {
     const attachment = this.#attachment;
     const end = performance.now() + range.timeout;
     for (;;) {
-      if (this.#endInDoubt && range.extends && (await this.#run(this.#isEndGood(index))))
+      if (this.#endInDoubt && range.extends && (await this.#run(this.#isEndGood(index), waiter)))
         this.#endInDoubt = false;
-      if (this.#tailBefore(from) !== undefined) await this.#zeroGap(from);
-      if (++this.#sinceLook >= this.#lookEvery) await this.#pace();
-      const slot = await this.#run(prepareUpdate(attachment, this.#id, index, range.extends));
+      if (this.#tailBefore(from) !== undefined) await this.#zeroGap(from, waiter);
+      if (++this.#sinceLook >= this.#lookEvery) await this.#pace(waiter);
+      const preparing = prepareUpdate(attachment, this.#id, index, range.extends);
+      const slot = await this.#run(preparing, waiter, this.#giveBack);
       const status = this.#control.updateBegin(slot);
       if (status >= 0) {
         this.#checkBegun(index, range);
@@ -682,12 +737,13 @@ export class CachedFile {
         }
         const result = work(frame);
         if (!range.extends || result !== REFUSED) return result;
-        await this.#run(waitForCut(attachment, this.#id, this.#patienceForCut()));
+        await this.#run(waitForCut(attachment, this.#id, this.#patienceForCut()), waiter);
         continue;
       }
       const frame = attachment.kernel.out(0) as FrameId;
       try {
-        if (status === L.BUSY) await this.#run(waitForUpdate(attachment, frame, index, end, range.timeout));
+        if (status === L.BUSY)
+          await this.#run(waitForUpdate(attachment, frame, index, end, range.timeout), waiter);
       } finally {
         this.#control.unpin(slot, 0);
       }
@@ -792,9 +848,9 @@ export class CachedFile {
     if (this.#attachment.sync.run(throttle(this.#attachment, this.#id))) this.#lookAgainSoon();
   }
 
-  async #pace(): Promise<void> {
+  async #pace(waiter: Waiter | undefined): Promise<void> {
     if (!this.#isPaced()) return;
-    if (await this.#run(throttle(this.#attachment, this.#id))) this.#lookAgainSoon();
+    if (await this.#run(throttle(this.#attachment, this.#id), waiter)) this.#lookAgainSoon();
   }
 
   /** With the next page, until the limit is not passed any more, or there is nothing to clean. */
@@ -842,11 +898,12 @@ export class CachedFile {
   }
 
   /** Brings pages into the cache: those of `count` from `index` on that the file has. */
-  async prefetch(index: number, count: number): Promise<void> {
+  async prefetch(index: number, count: number, options?: WaitOptions): Promise<void> {
+    const waiter = checkWaitOptions(options, 'prefetch');
     const runs = this.#absent(index, count);
     const work = async () => {
       for (let run = runs.next(); !run.done; run = runs.next()) {
-        await this.#run(bringInAll(this.#attachment, this.#id, run.value));
+        await this.#run(bringInAll(this.#attachment, this.#id, run.value), waiter);
       }
     };
     await Promise.all(Array.from({ length: PREFETCH_WIDTH }, work));
@@ -890,22 +947,20 @@ export class CachedFile {
    */
   async fsync(options?: FsyncOptions): Promise<SyncReport> {
     this.#checkLife();
-    const { policy, timeout, signal } = checkFsyncOptions(options, this.#attachment.options.fsyncPolicy);
+    const { policy, timeout, waiter } = checkFsyncOptions(options, this.#attachment.options.fsyncPolicy);
     const started = performance.now();
-    if (signal?.aborted) throw aborted(signal.reason);
-    const until = signal === undefined ? {} : { signal };
     if (policy === 'block') {
       const limit = timeout ?? this.#attachment.options.blockTimeoutMs;
-      const pins = this.#run(waitForWritePins(this.#attachment, this.#id, limit, () => performance.now()));
-      await bounded(pins, until, { timeout: () => timedOut(timeout), aborted });
+      await this.#run(
+        waitForWritePins(this.#attachment, this.#id, limit, () => performance.now()),
+        waiter,
+      );
     }
-    const left =
-      timeout === undefined ? {} : { timeout: Math.max(0, timeout - (performance.now() - started)) };
-    const outcome = await bounded(
-      this.#round(),
-      { ...until, ...left },
-      { timeout: () => timedOut(timeout), aborted },
-    );
+    const left = timeout === undefined ? undefined : Math.max(0, timeout - (performance.now() - started));
+    const outcome = await bounded(this.#round(), {
+      timeout: left === undefined ? undefined : { ms: left, error: () => timedOut(timeout) },
+      waiter,
+    });
     return this.#report(outcome, started);
   }
 
@@ -915,9 +970,8 @@ export class CachedFile {
    */
   fsyncSync(options?: FsyncOptions): SyncReport {
     this.#checkLife();
-    const { policy, timeout, signal } = checkFsyncOptions(options, this.#attachment.options.fsyncPolicy);
+    const { policy, timeout } = checkFsyncOptions(options, this.#attachment.options.fsyncPolicy);
     const started = performance.now();
-    if (signal?.aborted) throw aborted(signal.reason);
     return this.#report(this.#fsyncInPlace(policy === 'block', 'bounce', started, timeout), started);
   }
 
@@ -1000,10 +1054,33 @@ export class CachedFile {
     if (this.#attachment.references.release(this.#id)) this.#control.ring(serviceClass.files);
   }
 
+  /** `using file = cache.openSync(path)`: closes this handle, as `close` does, without an fsync. */
+  [Symbol.dispose](): void {
+    this.closeSync();
+  }
+
+  /** `await using file = await cache.open(path)`: closes this handle, as `close` does, without an fsync. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.closeSync();
+  }
+
   // -- checks --------------------------------------------------------------------------------------------------------
 
-  /** Runs a protocol on the event loop. It holds the file open for itself: the handle may be closed meanwhile. */
-  async #run<T>(protocol: Protocol<T>): Promise<T> {
+  /**
+   * Runs a protocol on the event loop, until it ends or its caller's wait is ended: then it goes on by itself, and `late`
+   * gets what it comes to.
+   */
+  #run<T>(protocol: Protocol<T>, waiter?: Waiter, late?: (value: T) => void): Promise<T> {
+    return bounded(this.#runToItsEnd(protocol), { waiter }, late);
+  }
+
+  /** Drops a pin that came too late for its caller. */
+  readonly #giveBack = (slot: PinSlot): void => {
+    this.#control.unpin(slot, 0);
+  };
+
+  /** It holds the file open for itself: the handle may be closed meanwhile. */
+  async #runToItsEnd<T>(protocol: Protocol<T>): Promise<T> {
     this.#check();
     const { references } = this.#attachment;
     references.retain(this.#id);
@@ -1115,8 +1192,4 @@ function notSynchronous(what: string): Error {
 
 function timedOut(timeout: number | undefined): Error {
   return pinfoldError('ERR_PINFOLD_TIMEOUT', `fsync was not done within ${timeout} ms; it goes on`);
-}
-
-function aborted(reason: unknown): Error {
-  return pinfoldError('ERR_PINFOLD_ABORTED', 'the wait for fsync was aborted; it goes on', reason);
 }

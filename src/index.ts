@@ -3,7 +3,15 @@ export type { PageCacheHandle } from './attachment';
 export { PageCache } from './cache';
 export type { PinfoldError, PinfoldErrorCode } from './errors';
 export type { CachedFile, SyncReport } from './file';
-export type { Access, CacheOptions, FsyncOptions, FsyncPolicy, OpenOptions, UpdateRange } from './options';
-export type { Page } from './page';
+export type {
+  Access,
+  CacheOptions,
+  FsyncOptions,
+  FsyncPolicy,
+  OpenOptions,
+  UpdateRange,
+  WaitOptions,
+} from './options';
+export type { Page, PinMode } from './page';
 export type { PageInfo, PinInfo } from './pages';
 export type { CacheStats } from './stats';

@@ -1,4 +1,4 @@
-import { rangeError, show, typeError } from './errors';
+import { abortedError, rangeError, show, typeError } from './errors';
 
 /** What `fsync` does about a page that is write-pinned. */
 export type FsyncPolicy = 'bounce' | 'block';
@@ -68,13 +68,21 @@ export interface OpenOptions {
 /** How a handle reads: see `OpenOptions.access`. */
 export type Access = 'normal' | 'sequential' | 'random' | 'once';
 
-export interface FsyncOptions {
+/** What every call takes that returns a promise and may wait. */
+export interface WaitOptions {
+  /**
+   * Ends this caller's wait: the promise rejects with ERR_PINFOLD_ABORTED at once, whose `cause` is the signal's reason. The
+   * I/O that is under way goes on, and nobody else's wait ends. What the call had still to do it does not do; a pin or a file
+   * that comes too late is given back. If the signal is aborted already, nothing is begun.
+   */
+  signal?: AbortSignal;
+}
+
+export interface FsyncOptions extends WaitOptions {
   /** Default: the cache's `fsyncPolicy`. */
   policy?: FsyncPolicy;
   /** How long this caller waits, in ms. The work goes on after it. Default: no limit ('block': `blockTimeoutMs` for pins). */
   timeout?: number;
-  /** Ends this caller's wait. The work goes on. */
-  signal?: AbortSignal;
 }
 
 export interface UpdateRange {
@@ -125,6 +133,39 @@ const CHOICES = {
 
 /** The options of a cache, all present, checked. Structured-cloneable: they travel in its handle. */
 export type CheckedOptions = Required<CacheOptions>;
+
+/** Whose wait it is that a signal may end; undefined: no signal was given. */
+export interface Waiter {
+  readonly signal: AbortSignal;
+  readonly what: string;
+}
+
+function checkSignal(signal: unknown, what: string): Waiter | undefined {
+  if (signal === undefined) return undefined;
+  if (!(signal instanceof AbortSignal)) {
+    throw typeError('ERR_PINFOLD_OPTION', `signal must be an AbortSignal, got ${show(signal)}`);
+  }
+  if (signal.aborted) throw abortedError(what, signal.reason);
+  return { signal, what };
+}
+
+/** The options of a call that may wait. Throws ERR_PINFOLD_OPTION; ERR_PINFOLD_ABORTED if the signal is aborted already. */
+export function checkWaitOptions(given: unknown, what: string): Waiter | undefined {
+  if (given === undefined) return undefined;
+  const options = plainObject(given, `${what} options`);
+  refuseUnknown(options, ['signal'], what);
+  return checkSignal(options.signal, what);
+}
+
+/** Takes the signal out of a call's own options: what is left, and whose wait it ends. Throws as `checkWaitOptions`. */
+export function splitSignal<T extends object>(
+  given: T | undefined,
+  what: string,
+): [Omit<T, 'signal'> | undefined, Waiter | undefined] {
+  if (typeof given !== 'object' || given === null || !('signal' in given)) return [given, undefined];
+  const { signal, ...rest } = given as T & WaitOptions;
+  return [rest, checkSignal(signal, what)];
+}
 
 function plainObject(value: unknown, what: string): Record<string, unknown> {
   if (value === undefined) return {};
@@ -257,15 +298,18 @@ export function checkUpdateRange(given: unknown, pageSize: number): CheckedRange
   return { offset, length, timeout, named, extends: false };
 }
 
+export interface CheckedFsync {
+  policy: FsyncPolicy;
+  timeout?: number;
+  waiter?: Waiter;
+}
+
 /** The options of one fsync. `skip` exists for the harness's control only, which does not come this way. */
-export function checkFsyncOptions(
-  given: unknown,
-  fallback: FsyncPolicy,
-): FsyncOptions & { policy: FsyncPolicy } {
+export function checkFsyncOptions(given: unknown, fallback: FsyncPolicy): CheckedFsync {
   if (given === undefined) return { policy: fallback };
   const options = plainObject(given, 'fsync options');
   refuseUnknown(options, ['policy', 'timeout', 'signal'], 'fsync');
-  const checked: FsyncOptions & { policy: FsyncPolicy } = {
+  const checked: CheckedFsync = {
     policy: checkChoice('policy', options.policy, CHOICES.fsyncPolicy, fallback),
   };
   if (options.timeout !== undefined) {
@@ -276,11 +320,7 @@ export function checkFsyncOptions(
       integer: false,
     });
   }
-  if (options.signal !== undefined) {
-    if (!(options.signal instanceof AbortSignal)) {
-      throw typeError('ERR_PINFOLD_OPTION', `signal must be an AbortSignal, got ${show(options.signal)}`);
-    }
-    checked.signal = options.signal;
-  }
+  const waiter = checkSignal(options.signal, 'fsync');
+  if (waiter !== undefined) checked.waiter = waiter;
   return checked;
 }

@@ -8,14 +8,17 @@ export interface PageSource {
   readonly bytes: { of(frame: FrameId): Uint8Array };
 }
 
+/** What a pin is for: 'read' keeps the page in its frame; 'write' lets something store into it meanwhile. */
+export type PinMode = 'read' | 'write';
+
 /**
  * A pinned page: it stays in its frame until `unpin`. With a write pin its bytes may be stored into at any moment, by
  * this thread or by what works for it (an asynchronous read, a socket). Belongs to the thread that pinned it.
  */
-export class Page {
+export class Page<M extends PinMode = PinMode> {
   /** The page's index in its file. */
   readonly index: number;
-  readonly mode: 'read' | 'write';
+  readonly mode: M;
   readonly #source: PageSource;
   /** −1 once the pin was dropped. */
   #slot: PinSlot | -1;
@@ -23,7 +26,7 @@ export class Page {
   readonly #writebacks: number;
 
   /** @internal */
-  constructor(source: PageSource, slot: PinSlot, index: number, mode: 'read' | 'write') {
+  constructor(source: PageSource, slot: PinSlot, index: number, mode: M) {
     this.index = index;
     this.mode = mode;
     this.#source = source;

@@ -166,6 +166,11 @@ export class Services {
     this.check();
   }
 
+  /** Ends those that this thread has started, for a cache that nobody came to have. */
+  async end(): Promise<void> {
+    await Promise.all([...this.#running].map((service) => service.terminate()));
+  }
+
   /** Resolves when those that this thread started have ended, which they do by themselves once the cache is closed. */
   async stopped(): Promise<void> {
     await Promise.all([...this.#running].map(stopped));

@@ -13,8 +13,8 @@ type View = <T, A>(
   arg?: A,
 ) => Promise<T>;
 const ways: [string, View][] = [
-  ['viewSync', async (file, index, fn, arg) => file.viewSync(index, fn, arg)],
-  ['view', async (file, index, fn, arg) => await file.view(index, fn, arg)],
+  ['viewSync', async (file, index, fn, arg) => file.viewSync(index, fn, arg as never)],
+  ['view', async (file, index, fn, arg) => await file.view(index, fn, arg as never)],
 ];
 
 describe.each(ways)('%s', (_name, view) => {

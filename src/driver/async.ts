@@ -1,10 +1,11 @@
 // The asynchronous driver: the event loop goes on. Sleeps are Atomics.waitAsync; work that does I/O goes to service threads.
 
-import { pinfoldError } from '../errors';
+import { abortedError, pinfoldError } from '../errors';
 import type { Kernel } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import type { References } from '../kernel/references';
 import { lifeError } from '../life';
+import type { Waiter } from '../options';
 import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
 import { throwFailure } from '../protocol/failure';
 
@@ -151,39 +152,41 @@ export class AsyncDriver {
 }
 
 /**
- * Ends the caller's wait for `work` at a timeout or an abort. The work goes on; what it ends with then is dropped.
+ * Ends the caller's wait for `work` at a timeout or an abort. The work goes on; what it fails with then is dropped, and what
+ * it comes to goes to `late`, which must not throw.
  */
-export async function bounded<T>(
+export function bounded<T>(
   work: Promise<T>,
-  what: { timeout?: number; signal?: AbortSignal },
-  errors: { timeout: () => Error; aborted: (reason: unknown) => Error },
+  bounds: { timeout?: { ms: number; error: () => Error } | undefined; waiter?: Waiter | undefined },
+  late?: (value: T) => void,
 ): Promise<T> {
-  const { timeout, signal } = what;
-  if (timeout === undefined && signal === undefined) return await work;
-  work.catch(() => {}); // heard by nobody once the caller has gone
-  const cleanups: (() => void)[] = [];
-  try {
-    const ends: Promise<T>[] = [work];
-    if (timeout !== undefined) {
-      ends.push(
-        new Promise((_, reject) => {
-          const timer = setTimeout(() => reject(errors.timeout()), timeout);
-          cleanups.push(() => clearTimeout(timer));
-        }),
-      );
-    }
-    if (signal !== undefined) {
-      ends.push(
-        new Promise((_, reject) => {
-          const onAbort = () => reject(errors.aborted(signal.reason));
-          if (signal.aborted) onAbort();
-          signal.addEventListener('abort', onAbort, { once: true });
-          cleanups.push(() => signal.removeEventListener('abort', onAbort));
-        }),
-      );
-    }
-    return await Promise.race(ends);
-  } finally {
-    for (const cleanup of cleanups) cleanup();
-  }
+  const { timeout, waiter } = bounds;
+  if (timeout === undefined && waiter === undefined) return work;
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    let over = false;
+    const end = () => {
+      over = true;
+      clearTimeout(timer);
+      waiter?.signal.removeEventListener('abort', onAbort);
+    };
+    const fail = (error: unknown) => {
+      if (over) return;
+      end();
+      reject(error);
+    };
+    const onAbort = () => fail(abortedError(waiter!.what, waiter!.signal.reason));
+    work.then((value) => {
+      if (over) {
+        late?.(value);
+        return;
+      }
+      end();
+      resolve(value);
+    }, fail);
+    if (timeout !== undefined) timer = setTimeout(() => fail(timeout.error()), timeout.ms);
+    if (waiter === undefined) return;
+    waiter.signal.addEventListener('abort', onAbort, { once: true });
+    if (waiter.signal.aborted) onAbort(); // since the options were checked
+  });
 }
