@@ -33,6 +33,8 @@ export interface HandleParts extends PageCacheHandle {
    * `trackUnmanagedFds` says: a number may be another file's by the time it is used, so each I/O looks first.
    */
   readonly guarded: boolean;
+  /** Room for the stacks that took pins, if the creator traces. */
+  readonly traces?: SharedArrayBuffer;
   /** A plan of failures for the store, in tests only. */
   readonly faults?: Int32Array;
   /** Threads are not known to the system, as where there is no /proc. In tests only. */

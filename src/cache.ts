@@ -25,16 +25,19 @@ import { lifeError } from './life';
 import { declareDead, isAlive } from './liveness';
 import { checkPath, openFlag, openRequest, openStatus } from './openRequest';
 import {
+  type AttachOptions,
   type CacheOptions,
   type CheckedOptions,
+  checkAttachOptions,
   checkCacheOptions,
   checkOpenOptions,
+  checkPagesFilter,
   checkWaitOptions,
   type OpenOptions,
   splitSignal,
   type WaitOptions,
 } from './options';
-import { type PageInfo, pagesOf } from './pages';
+import { type PageInfo, type PagesFilter, pagesOf } from './pages';
 import { emptyForGood, isFilling } from './protocol/close';
 import { type Answer, ask, type Protocol, serviceClass } from './protocol/effects';
 import { fsyncByService } from './protocol/fsync';
@@ -44,6 +47,8 @@ import { type CacheStats, statsOf } from './stats';
 import { fileStore } from './store/file';
 import type { Store } from './store/store';
 import { followWorker, offWorkerEnd, onWorkerEnd } from './threadEnds';
+import { TracedFile } from './tracedFile';
+import { newTraces, Traces } from './traces';
 
 /** What a cache is wired of. The harness wires other things. @internal */
 export interface Wiring {
@@ -95,6 +100,7 @@ export function newHandle(
     options,
     created: monotonicMs(),
     guarded: !isMainThread,
+    ...(options.trace ? { traces: newTraces(geometry) } : {}),
     ...(wiring.faults ? { faults: wiring.faults } : {}),
     ...(wiring.blind ? { blind: true } : {}),
   };
@@ -124,6 +130,8 @@ export class PageCache {
   readonly #driver: AsyncDriver;
   readonly #services: Services;
   readonly #isCreator: boolean;
+  /** Where stacks of pins are read, and noted if this thread traces. */
+  readonly #traces: Traces | undefined;
   readonly #guard: NodeJS.Timeout | undefined;
   readonly #context: FileContext;
   readonly #files = new Set<CachedFile>();
@@ -135,12 +143,19 @@ export class PageCache {
   #closed = false;
   #closing: Promise<void> | undefined;
 
-  private constructor(handle: HandleParts, store: Store, services: Services, isCreator: boolean) {
+  private constructor(
+    handle: HandleParts,
+    store: Store,
+    services: Services,
+    isCreator: boolean,
+    trace: boolean,
+  ) {
     this.handle = handle;
     const attachment = new Attachment(handle, store, 'user');
     this.#attachment = attachment;
-    const { kernel } = attachment;
-    const { references, options } = attachment;
+    const { kernel, references, options, geometry } = attachment;
+    const shared = handle.traces;
+    this.#traces = trace || shared !== undefined ? new Traces(kernel, geometry, shared) : undefined;
     const look = () => {
       attachment.glance(GUARD_MS);
       services.check(); // also if flushers look: one of several may be missing
@@ -154,6 +169,7 @@ export class PageCache {
       rounds: new Map(),
       isClosed: () => this.#closed,
       onClose: (file) => this.#files.delete(file),
+      traces: trace ? this.#traces : undefined,
     };
     services.keepUp(attachment);
     attachment.afterLook = () => services.check();
@@ -183,22 +199,23 @@ export class PageCache {
     const services = new Services(handle, wiring.serviceSource);
     const starting = services.startAll();
     await bounded(starting, { waiter }, () => void services.end());
-    return new PageCache(handle, wiring.storeFor(handle), services, true);
+    return new PageCache(handle, wiring.storeFor(handle), services, true, handle.options.trace);
   }
 
   /**
    * Attaches this thread to a cache that another thread created. Throws ERR_PINFOLD_HANDLE, ERR_PINFOLD_CLOSED,
    * ERR_PINFOLD_OWNER_GONE, ERR_PINFOLD_THREADS.
    */
-  static attach(handle: PageCacheHandle): PageCache {
-    return PageCache.attachWired(handle, shipped);
+  static attach(handle: PageCacheHandle, options?: AttachOptions): PageCache {
+    return PageCache.attachWired(handle, shipped, options);
   }
 
   /** @internal */
-  static attachWired(handle: PageCacheHandle, wiring: Wiring): PageCache {
+  static attachWired(handle: PageCacheHandle, wiring: Wiring, options?: AttachOptions): PageCache {
     const parts = checkHandle(handle);
+    const trace = checkAttachOptions(options, parts.options.trace);
     const services = new Services(parts, wiring.serviceSource);
-    return new PageCache(parts, wiring.storeFor(parts), services, false);
+    return new PageCache(parts, wiring.storeFor(parts), services, false, trace);
   }
 
   /**
@@ -278,7 +295,10 @@ export class PageCache {
       throw checksumError(id >>> 0, path, why);
     }
     if (errno !== 0) throw ioError(`'${path}' could not be opened`, errno, 'open', path);
-    const file = new CachedFile(this.#context, id as FileId, path, options);
+    const { traces } = this.#context;
+    const file = traces
+      ? new TracedFile({ ...this.#context, traces }, id as FileId, path, options)
+      : new CachedFile(this.#context, id as FileId, path, options);
     this.#files.add(file);
     return file;
   }
@@ -291,10 +311,14 @@ export class PageCache {
     return statsOf(this.#attachment.kernel);
   }
 
-  /** Every page in the cache, with who pins it: for finding leaks and for curiosity, not for a hot path. */
-  pages(): Iterable<PageInfo> {
+  /**
+   * Every page in the cache, with who pins it, or only those that are pinned: for finding leaks and for curiosity, not for a
+   * hot path. A look at all pages costs about a microsecond a page.
+   */
+  pages(filter?: PagesFilter): Iterable<PageInfo> {
     this.#check();
-    return pagesOf(this.#attachment.kernel, this.#attachment.now());
+    const pinned = checkPagesFilter(filter);
+    return pagesOf(this.#attachment.kernel, this.#attachment.now(), this.#traces, pinned);
   }
 
   // -- the end -------------------------------------------------------------------------------------------------------
@@ -332,7 +356,10 @@ export class PageCache {
     const { kernel } = this.#attachment;
     const held = [...kernel.pinsOf(kernel.owner)].length;
     if (held > 0)
-      throw pinfoldError('ERR_PINFOLD_BUSY', `not detached: ${describePins(kernel, kernel.owner)}`);
+      throw pinfoldError(
+        'ERR_PINFOLD_BUSY',
+        `not detached: ${describePins(kernel, kernel.owner, this.#traces)}`,
+      );
     const { pending } = this.#driver;
     if (pending > 0) {
       throw pinfoldError(
@@ -371,14 +398,14 @@ export class PageCache {
     const end = performance.now() + OTHERS_STOP_MS;
     for (let attempt = 1; ; attempt++) {
       await this.#recovered(); // what dead threads held is no reason not to close
-      refuseLivePins(kernel);
+      refuseLivePins(kernel, this.#traces);
       await this.#syncAll();
       kernel.control.freeOrphans();
       if (emptyForGood(this.#attachment)) break;
       // What is brought in, ahead of need perhaps, is nobody's write: it is no reason not to close.
       while (isFilling(this.#attachment) && performance.now() < end) await pause(1);
       if (attempt === CLOSE_ATTEMPTS) {
-        refuseLivePins(kernel);
+        refuseLivePins(kernel, this.#traces);
         throw pinfoldError('ERR_PINFOLD_BUSY', 'not closed: other threads go on writing. Stop them first');
       }
     }
@@ -485,19 +512,21 @@ function* openFile(attachment: Attachment, path: Buffer, options: Required<OpenO
   });
 }
 
-function refuseLivePins(kernel: Kernel): void {
+function refuseLivePins(kernel: Kernel, traces: Traces | undefined): void {
   const pinned = [...kernel.owners()].filter((owner) => [...kernel.pinsOf(owner)].length > 0);
   if (pinned.length === 0) return;
-  const list = pinned.map((owner) => describePins(kernel, owner)).join('; ');
+  const list = pinned.map((owner) => describePins(kernel, owner, traces)).join('; ');
   throw pinfoldError('ERR_PINFOLD_BUSY', `not closed: ${list}. Drop the pins and close again`);
 }
 
 /** 'thread 3 (OS thread 4711) holds 2 pins: page 7 of /data/x (write), …' */
-function describePins(kernel: Kernel, owner: OwnerId): string {
+function describePins(kernel: Kernel, owner: OwnerId, traces: Traces | undefined): string {
   const pins = [...kernel.pinsOf(owner)];
-  const shown = pins.slice(0, PINS_SHOWN).map(({ frame, mode }) => {
+  const shown = pins.slice(0, PINS_SHOWN).map(({ frame, mode, slot }) => {
     const file = kernel.frameWord(frame, L.FRAME_FILE) as FileId;
-    return `page ${kernel.frameWord(frame, L.FRAME_INDEX) >>> 0} of '${pathOf(kernel, file)}' (${mode})`;
+    const stack = traces?.stackOf(owner, slot);
+    const from = stack === undefined ? '' : `, taken\n${stack}\n`;
+    return `page ${kernel.frameWord(frame, L.FRAME_INDEX) >>> 0} of '${pathOf(kernel, file)}' (${mode})${from}`;
   });
   const rest = pins.length > PINS_SHOWN ? `, and ${pins.length - PINS_SHOWN} more` : '';
   return `${describeOwner(kernel, owner)} holds ${pins.length} pins: ${shown.join(', ')}${rest}`;

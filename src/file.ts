@@ -45,6 +45,7 @@ import {
   waitForCut,
   waitForUpdate,
 } from './protocol/update';
+import type { Traces } from './traces';
 
 /** What an fsync did. Callers who came together share one round: they get the same figures. */
 export interface SyncReport {
@@ -66,6 +67,8 @@ export interface FileContext {
   readonly rounds: Map<FileId, { ticket: number; outcome: Promise<Outcome> }>;
   readonly isClosed: () => boolean;
   readonly onClose: (file: CachedFile) => void;
+  /** Stacks of pins, if they are traced. */
+  readonly traces?: Traces | undefined;
 }
 
 /** How often a page is copied in vain before other updates are kept from it. */
@@ -133,9 +136,11 @@ export class CachedFile {
     const { checksummed, payload } = formatWith(this.#attachment.geometry, options.checksum === 'crc32c');
     this.pageSize = payload;
     this.#views = checksummed ? this.#bytes.payloads : this.#bytes.views;
-    this.#source = checksummed
-      ? { kernel: this.#attachment.kernel, bytes: { of: (frame) => this.#pageOf(frame) } }
-      : this.#attachment;
+    this.#source = {
+      kernel: this.#attachment.kernel,
+      control: context.traces?.control ?? this.#control,
+      bytes: checksummed ? { of: (frame) => this.#pageOf(frame) } : this.#bytes,
+    };
     this.#lookEvery = pagesBetweenLooks(this.#attachment);
     const whole = { offset: 0, length: this.pageSize, timeout: UPDATE_TIMEOUT_MS };
     this.#wholePage = { ...whole, named: false, extends: false };

@@ -5,6 +5,7 @@ export type { PinfoldError, PinfoldErrorCode } from './errors';
 export type { CachedFile, SyncReport } from './file';
 export type {
   Access,
+  AttachOptions,
   CacheOptions,
   FsyncOptions,
   FsyncPolicy,
@@ -13,5 +14,5 @@ export type {
   WaitOptions,
 } from './options';
 export type { Page, PinMode } from './page';
-export type { PageInfo, PinInfo } from './pages';
+export type { PageInfo, PagesFilter, PinInfo } from './pages';
 export type { CacheStats } from './stats';

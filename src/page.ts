@@ -1,10 +1,11 @@
 import { pinfoldError } from './errors';
-import type { FrameId, Kernel, PinSlot } from './kernel/kernel';
+import type { Control, FrameId, Kernel, PinSlot } from './kernel/kernel';
 import * as L from './kernel/layout';
 
-/** Where a page's bytes are: an attachment, or what stands for it where pages have less than a frame. @internal */
+/** Where a file's pages find their bytes, and what drops their pins. @internal */
 export interface PageSource {
   readonly kernel: Kernel;
+  readonly control: Pick<Control, 'unpin'>;
   readonly bytes: { of(frame: FrameId): Uint8Array };
 }
 
@@ -51,11 +52,16 @@ export class Page<M extends PinMode = PinMode> {
   unpin(options?: { dirty?: boolean }): void {
     const slot = this.#slot as PinSlot;
     if (slot < 0) throw this.#unpinned('it can be dropped once only');
-    const { kernel } = this.#source;
+    const { kernel, control } = this.#source;
     const dirty =
       this.mode === 'write' && (options?.dirty !== false || writebacksOf(kernel, slot) !== this.#writebacks);
     this.#slot = -1;
-    kernel.control.unpin(slot, dirty ? 1 : 0);
+    control.unpin(slot, dirty ? 1 : 0);
+  }
+
+  /** The slot of this thread's row that holds the pin. @internal */
+  get slot(): PinSlot {
+    return this.#slot as PinSlot;
   }
 
   /** `using page = file.pinSync(i)`: dropped at the end of the block, if it was not before. */

@@ -8,7 +8,7 @@ import { PageCache, shipped, type Wiring } from '../cache';
 import { systemError } from '../errors';
 import type { CachedFile, SyncReport } from '../file';
 import type { PinSlot } from '../kernel/kernel';
-import type { CacheOptions, FsyncOptions, FsyncPolicy } from '../options';
+import type { AttachOptions, CacheOptions, FsyncOptions, FsyncPolicy } from '../options';
 import { type Fault, faultPlan, faultyStore, heal, planFault, struck } from '../store/faulty';
 import { fsyncLive } from './liveWriteback';
 import { MemoryCache, type MemoryCacheHandle, type MemoryCacheOptions } from './memoryCache';
@@ -106,8 +106,8 @@ export async function createKeeping(options?: CacheOptions): Promise<PageCache> 
 }
 
 /** Attaches another thread to such a cache. */
-export function attachHarness(handle: PageCacheHandle): PageCache {
-  return PageCache.attachWired(handle, wiring);
+export function attachHarness(handle: PageCacheHandle, options?: AttachOptions): PageCache {
+  return PageCache.attachWired(handle, wiring, options);
 }
 
 /** A cache over the memory store, with the shipped kernel unless told otherwise. */

@@ -272,12 +272,14 @@ export class Kernel {
   }
 
   /** The pins in an owner's row: a look at a moment, while the owner goes on. */
-  *pinsOf(owner: OwnerId): Iterable<{ frame: FrameId; mode: 'read' | 'write' }> {
+  *pinsOf(owner: OwnerId): Iterable<{ frame: FrameId; mode: 'read' | 'write'; slot: PinSlot }> {
     const at = this.rowAt(owner) + L.ROW_PINS;
     const maxPins = this.load(L.HEADER_MAX_PINS);
     for (let slot = 0; slot < maxPins; slot++) {
       const held = this.load(at + slot * 4);
-      if (held > 0) yield { frame: (held >>> 2) as FrameId, mode: held & L.PIN_WRITE ? 'write' : 'read' };
+      if (held <= 0) continue;
+      const mode = held & L.PIN_WRITE ? 'write' : 'read';
+      yield { frame: (held >>> 2) as FrameId, mode, slot: slot as PinSlot };
     }
   }
 }
