@@ -8,8 +8,10 @@ import * as L from './kernel/layout';
 import { References } from './kernel/references';
 import { lifeError } from './life';
 import { deadOwners, isAlive, isCreatorAlive, osThread } from './liveness';
+import { Observer, type Told } from './observer';
 import type { CheckedOptions } from './options';
 import { type Pool, serviceClass } from './protocol/effects';
+import { fillFailure } from './protocol/fill';
 import { recover } from './protocol/recovery';
 import type { Store } from './store/store';
 
@@ -33,6 +35,8 @@ export interface HandleParts extends PageCacheHandle {
    * `trackUnmanagedFds` says: a number may be another file's by the time it is used, so each I/O looks first.
    */
   readonly guarded: boolean;
+  /** Histograms of durations. */
+  readonly timings: SharedArrayBuffer;
   /** Room for the stacks that took pins, if the creator traces. */
   readonly traces?: SharedArrayBuffer;
   /** A plan of failures for the store, in tests only. */
@@ -86,12 +90,14 @@ export class Attachment implements Pool {
   readonly options: CheckedOptions;
   readonly store: Store;
   readonly sync: SyncDriver;
+  /** Tells what this thread does. */
+  readonly observer?: Observer;
   readonly references: References;
   /** What else this thread does when it looks around: it may start service threads that are missing. */
   afterLook: () => void = () => {};
 
   /** Takes a row of the cache. Throws ERR_PINFOLD_CLOSED, ERR_PINFOLD_THREADS. */
-  constructor(handle: HandleParts, store: Store, kind: OwnerKind) {
+  constructor(handle: HandleParts, store: Store, kind: OwnerKind, tell?: (told: Told) => void) {
     this.handle = handle;
     this.geometry = handle.geometry;
     this.options = handle.options;
@@ -124,8 +130,15 @@ export class Attachment implements Pool {
     }
     this.bytes = new PageBytes(handle.geometry, handle.modules.bytes, handle.data);
     this.references = new References(this.kernel);
-    this.sync = new SyncDriver(this.kernel, this.references, store, handle.guarded, () =>
-      this.look(LOOK_GAP_MS),
+    this.observer = new Observer(this.kernel, handle.timings, tell);
+    this.sync = new SyncDriver(
+      this.kernel,
+      this.references,
+      store,
+      handle.guarded,
+      () => this.look(LOOK_GAP_MS),
+      this.observer,
+      (request, answer) => fillFailure(this, request, answer),
     );
   }
 

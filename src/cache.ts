@@ -40,13 +40,15 @@ import {
 import { type PageInfo, type PagesFilter, pagesOf } from './pages';
 import { emptyForGood, isFilling } from './protocol/close';
 import { type Answer, ask, type Protocol, serviceClass } from './protocol/effects';
+import { fillFailure } from './protocol/fill';
 import { fsyncByService } from './protocol/fsync';
 import { withdrawPosted } from './protocol/readahead';
 import { Services } from './services';
-import { type CacheStats, statsOf } from './stats';
+import { type CacheStats, countsOf } from './stats';
 import { fileStore } from './store/file';
 import type { Store } from './store/store';
 import { followWorker, offWorkerEnd, onWorkerEnd } from './threadEnds';
+import { newTimings, timingsOf } from './timings';
 import { TracedFile } from './tracedFile';
 import { newTraces, Traces } from './traces';
 
@@ -100,6 +102,7 @@ export function newHandle(
     options,
     created: monotonicMs(),
     guarded: !isMainThread,
+    timings: newTimings(),
     ...(options.trace ? { traces: newTraces(geometry) } : {}),
     ...(wiring.faults ? { faults: wiring.faults } : {}),
     ...(wiring.blind ? { blind: true } : {}),
@@ -160,7 +163,14 @@ export class PageCache {
       attachment.glance(GUARD_MS);
       services.check(); // also if flushers look: one of several may be missing
     };
-    this.#driver = new AsyncDriver(kernel, references, options.waitTimeoutMs, look);
+    this.#driver = new AsyncDriver(
+      kernel,
+      references,
+      options.waitTimeoutMs,
+      look,
+      attachment.observer,
+      (request, answer) => fillFailure(attachment, request, answer),
+    );
     this.#services = services;
     this.#isCreator = isCreator;
     this.#context = {
@@ -177,8 +187,12 @@ export class PageCache {
     onWorkerEnd(this.#onWorkerEnd);
     if (!isCreator) return;
     kernel.control.beCreator();
+    attachment.observer?.listen();
     // Flushers look for the dead; somebody has to look whether the flushers do.
-    this.#guard = setInterval(look, GUARD_MS).unref();
+    this.#guard = setInterval(() => {
+      look();
+      attachment.observer?.listen();
+    }, GUARD_MS).unref();
   }
 
   /**
@@ -308,7 +322,8 @@ export class PageCache {
   /** Gauges and counters, over all threads. Cheap; exact when nothing moves. */
   stats(): CacheStats {
     this.#check();
-    return statsOf(this.#attachment.kernel);
+    const { kernel, handle } = this.#attachment;
+    return { ...countsOf(kernel), timings: timingsOf(handle.timings) };
   }
 
   /**

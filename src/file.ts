@@ -8,6 +8,7 @@ import * as L from './kernel/layout';
 import { lifeError } from './life';
 import {
   type Access,
+  type CheckedFsync,
   type CheckedRange,
   checkFsyncOptions,
   checkUpdateRange,
@@ -45,19 +46,8 @@ import {
   waitForCut,
   waitForUpdate,
 } from './protocol/update';
+import type { SyncReport } from './syncReport';
 import type { Traces } from './traces';
-
-/** What an fsync did. Callers who came together share one round: they get the same figures. */
-export interface SyncReport {
-  /** Pages written by the round. */
-  pages: number;
-  /** Of those: written from a copy while they were write-pinned. */
-  bounced: number;
-  /** Flushes (fdatasync) done by the round: 0 if everything was stable already. */
-  flushes: number;
-  /** From the call to its end, in ms. */
-  durationMs: number;
-}
 
 /** What the cache gives its files. @internal */
 export interface FileContext {
@@ -850,16 +840,19 @@ export class CachedFile {
 
   #paceSync(): void {
     if (!this.#isPaced()) return;
-    if (this.#attachment.sync.run(throttle(this.#attachment, this.#id))) this.#lookAgainSoon();
+    const started = performance.now();
+    if (this.#attachment.sync.run(throttle(this.#attachment, this.#id))) this.#throttled(started);
   }
 
   async #pace(waiter: Waiter | undefined): Promise<void> {
     if (!this.#isPaced()) return;
-    if (await this.#run(throttle(this.#attachment, this.#id), waiter)) this.#lookAgainSoon();
+    const started = performance.now();
+    if (await this.#run(throttle(this.#attachment, this.#id), waiter)) this.#throttled(started);
   }
 
-  /** With the next page, until the limit is not passed any more, or there is nothing to clean. */
-  #lookAgainSoon(): void {
+  /** Looks again with the next page, until the limit is not passed any more, or there is nothing to clean. */
+  #throttled(started: number): void {
+    this.#attachment.observer?.throttled(performance.now() - started);
     this.#sinceLook = this.#lookEvery - 1;
   }
 
@@ -952,7 +945,13 @@ export class CachedFile {
    */
   async fsync(options?: FsyncOptions): Promise<SyncReport> {
     this.#checkLife();
-    const { policy, timeout, waiter } = checkFsyncOptions(options, this.#attachment.options.fsyncPolicy);
+    const checked = checkFsyncOptions(options, this.#attachment.options.fsyncPolicy);
+    const work = () => this.#fsync(checked);
+    const { observer } = this.#attachment;
+    return observer === undefined ? await work() : await observer.fsync(this.#id, checked.policy, work);
+  }
+
+  async #fsync({ policy, timeout, waiter }: CheckedFsync): Promise<SyncReport> {
     const started = performance.now();
     if (policy === 'block') {
       const limit = timeout ?? this.#attachment.options.blockTimeoutMs;
@@ -977,7 +976,10 @@ export class CachedFile {
     this.#checkLife();
     const { policy, timeout } = checkFsyncOptions(options, this.#attachment.options.fsyncPolicy);
     const started = performance.now();
-    return this.#report(this.#fsyncInPlace(policy === 'block', 'bounce', started, timeout), started);
+    const work = () =>
+      this.#report(this.#fsyncInPlace(policy === 'block', 'bounce', started, timeout), started);
+    const { observer } = this.#attachment;
+    return observer === undefined ? work() : observer.fsyncSync(this.#id, policy, work);
   }
 
   /** One round for this thread's callers, run by a flusher. */

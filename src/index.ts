@@ -1,8 +1,9 @@
 // Pinfold's public face.
 export type { PageCacheHandle } from './attachment';
 export { PageCache } from './cache';
+export type { ErrorEvent, FillEvent, FsyncEvent, ReclaimEvent, WritebackEvent } from './channels';
 export type { PinfoldError, PinfoldErrorCode } from './errors';
-export type { CachedFile, SyncReport } from './file';
+export type { CachedFile } from './file';
 export type {
   Access,
   AttachOptions,
@@ -16,3 +17,5 @@ export type {
 export type { Page, PinMode } from './page';
 export type { PageInfo, PagesFilter, PinInfo } from './pages';
 export type { CacheStats } from './stats';
+export type { SyncReport } from './syncReport';
+export type { Histogram, Timings } from './timings';

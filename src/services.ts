@@ -8,6 +8,7 @@ import { FILE_WORKER_ROWS } from './kernel/geometry';
 import type { OwnerId } from './kernel/kernel';
 import * as L from './kernel/layout';
 import { declareDead, isAlive } from './liveness';
+import { publishTold, type Told } from './observer';
 import type { ServiceData } from './service/serve';
 
 /** How long `create` waits for a service thread to come up, in ms. */
@@ -139,7 +140,10 @@ export class Services {
     });
     this.#running.add(service);
     this.#booting.set(service, { role, since: performance.now() });
-    service.once('message', () => this.#booting.delete(service));
+    service.on('message', (message: 'attached' | Told) => {
+      if (message === 'attached') this.#booting.delete(service);
+      else publishTold(message);
+    });
     service.on('error', () => {}); // its end follows
     const thread = service.threadId;
     service.once('exit', (code) => {

@@ -1,7 +1,9 @@
 import type { Kernel } from './kernel/kernel';
 import * as L from './kernel/layout';
+import type { Timings } from './timings';
 
-export interface CacheStats {
+/** Gauges and counters, over all threads. */
+export interface CacheCounts {
   /** Frames in the pool; each holds one page. */
   frames: number;
   /** Frames that hold a page. */
@@ -46,6 +48,11 @@ export interface CacheStats {
   errors: number;
 }
 
+export interface CacheStats extends CacheCounts {
+  /** How long things took, as histograms. */
+  timings: Timings;
+}
+
 /** Sums one word of every row: rows of dead and departed owners keep their share. */
 function sum(kernel: Kernel, field: number): number {
   const rows = kernel.load(L.HEADER_ROWS);
@@ -64,7 +71,7 @@ function sumCounter(kernel: Kernel, field: number): number {
   return total;
 }
 
-export function statsOf(kernel: Kernel): CacheStats {
+export function countsOf(kernel: Kernel): CacheCounts {
   let readPins = 0;
   let writePins = 0;
   let owners = 0;

@@ -5,9 +5,11 @@ import type { Kernel } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import type { References } from '../kernel/references';
 import { lifeError } from '../life';
+import type { Observer } from '../observer';
 import type { Waiter } from '../options';
 import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
 import { throwFailure } from '../protocol/failure';
+import { type FillFailure, fillOf } from './fills';
 
 /** A pending waitAsync can't be cancelled: it lives this long at most, then its waiters look again and re-arm, in ms. */
 const REARM_MS = 1000;
@@ -35,9 +37,23 @@ export class AsyncDriver {
   readonly #references: References;
   readonly #limitMs: number;
   readonly #lookAround: () => void;
+  readonly #observer: Observer | undefined;
+  readonly #failure: FillFailure;
 
-  /** `lookAround`: called when a sleep ends by itself after REARM_MS, so that nobody waits for the dead. */
-  constructor(kernel: Kernel, references: References, limitMs: number, lookAround: () => void) {
+  /**
+   * `lookAround`: called when a sleep ends by itself after REARM_MS, so that nobody waits for the dead. `observer`: hears of
+   * fills; `failure`: see `fillOf`.
+   */
+  constructor(
+    kernel: Kernel,
+    references: References,
+    limitMs: number,
+    lookAround: () => void,
+    observer?: Observer,
+    failure: FillFailure = () => undefined,
+  ) {
+    this.#observer = observer;
+    this.#failure = failure;
     this.#kernel = kernel;
     this.#references = references;
     this.#limitMs = limitMs;
@@ -85,7 +101,12 @@ export class AsyncDriver {
       await this.#sleep(effect.at, effect.seq, effect.timeoutMs);
       return 0;
     }
-    if (effect.kind === 'ask') return await this.ask(effect.request);
+    if (effect.kind === 'ask') {
+      const { request } = effect;
+      const fill = this.#observer && fillOf(request, this.#failure);
+      if (fill === undefined) return await this.ask(request);
+      return await this.#observer!.fill(fill, () => this.ask(request));
+    }
     throw new Error(`I/O effect '${effect.kind}' on an event loop: it belongs behind a request`);
   }
 

@@ -5,10 +5,12 @@ import { type FileId, isIdentityOf, type Kernel } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import type { References } from '../kernel/references';
 import { lifeError } from '../life';
-import type { Answer, Effect, Protocol, Request } from '../protocol/effects';
+import type { Observer } from '../observer';
+import type { Answer, Effect, IoEffect, Protocol, Request } from '../protocol/effects';
 import { throwFailure } from '../protocol/failure';
 import { NO_DIRECT } from '../store/direct';
 import type { Store } from '../store/store';
+import { type FillFailure, fillOf } from './fills';
 
 /** The longest sleep between two looks around, in ms. A missed wake-up would cost this much, not for ever. */
 const SLICE_MS = 50;
@@ -21,10 +23,12 @@ export class SyncDriver {
   readonly #references: References;
   readonly #guarded: boolean;
   readonly #lookAround: () => void;
+  readonly #observer: Observer | undefined;
+  readonly #failure: FillFailure;
 
   /**
    * `guarded`: descriptors are looked at before they are used. `lookAround`: called when a sleep ends by itself, so that the
-   * death of whoever it waits for is noticed.
+   * death of whoever it waits for is noticed. `observer`: hears of fills and of calls of the store; `failure`: see `fillOf`.
    */
   constructor(
     kernel: Kernel,
@@ -32,7 +36,11 @@ export class SyncDriver {
     store: Store,
     guarded: boolean,
     lookAround: () => void,
+    observer?: Observer,
+    failure: FillFailure = () => undefined,
   ) {
+    this.#observer = observer;
+    this.#failure = failure;
     this.#kernel = kernel;
     this.#references = references;
     this.#store = store;
@@ -60,12 +68,21 @@ export class SyncDriver {
   }
 
   #perform(effect: Effect): number | Answer {
+    if (effect.kind === 'wait') {
+      this.#sleep(effect.at, effect.seq, effect.timeoutMs);
+      return 0;
+    }
+    const observer = this.#observer;
+    if (effect.kind === 'ask') {
+      const fill = observer && fillOf(effect.request, this.#failure);
+      if (fill === undefined) return this.run(effect.here());
+      return observer!.fillSync(fill, () => this.run(effect.here()));
+    }
+    return observer === undefined ? this.#io(effect) : observer.call(effect, () => this.#io(effect));
+  }
+
+  #io(effect: IoEffect): number {
     switch (effect.kind) {
-      case 'wait':
-        this.#sleep(effect.at, effect.seq, effect.timeoutMs);
-        return 0;
-      case 'ask':
-        return this.run(effect.here());
       case 'read':
         return this.#on(
           effect.file,

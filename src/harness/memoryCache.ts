@@ -8,7 +8,7 @@ import type { FileId, FrameId, PageBytes } from '../kernel/kernel';
 import * as L from '../kernel/layout';
 import { type CheckedOptions, checkCacheOptions } from '../options';
 import { bringInMissed, waitForClaim } from '../protocol/fill';
-import { type CacheStats, statsOf } from '../stats';
+import { type CacheCounts, countsOf } from '../stats';
 import { memoryStore, STAMP_BYTES } from '../store/memory';
 
 export interface MemoryCacheOptions {
@@ -132,8 +132,8 @@ export class MemoryCache {
   }
 
   /** Of all threads. */
-  stats(): CacheStats {
-    return statsOf(this.#attachment.kernel);
+  stats(): CacheCounts {
+    return countsOf(this.#attachment.kernel);
   }
 
   queues(): QueueFigures {

@@ -17,6 +17,8 @@ export interface Pool {
   readonly geometry: Geometry;
   readonly options: CheckedOptions;
   readonly references: References;
+  /** Hears of what a protocol does beside its effects, if anybody wants to. */
+  readonly observer?: { reclaiming(file: FileId | -1): ((freed: boolean) => void) | undefined };
 }
 
 /** Sleep until the word at byte `at` is no longer `seq`, or `timeoutMs` passed. Whoever waits looks again afterwards. */
@@ -67,7 +69,7 @@ interface AskEffect {
   readonly here: () => Protocol<Answer>;
 }
 
-type IoEffect = ReadEffect | WriteEffect | FlushEffect | ResizeEffect | SyncDirectoryEffect;
+export type IoEffect = ReadEffect | WriteEffect | FlushEffect | ResizeEffect | SyncDirectoryEffect;
 export type Effect = WaitEffect | IoEffect | AskEffect;
 
 /** Four words; what they mean is the request's. */

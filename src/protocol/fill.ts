@@ -14,6 +14,7 @@ import {
   Patience,
   type Pool,
   type Protocol,
+  type Request,
   requestKind,
   serviceClass,
   type Waiting,
@@ -62,6 +63,20 @@ function enoughOf({ geometry, options }: Pool): number {
 
 /** Claims a frame without identity, for the page if one is named: 0, an errno, or NO_ROOM. Cleans and flushes what stands in the way. */
 function* claimFrame(pool: Pool, file: FileId | -1 = -1, index = 0): Protocol<number> {
+  let ended: ((freed: boolean) => void) | undefined;
+  let status = NO_ROOM;
+  try {
+    status = yield* sweep(pool, file, index, () => {
+      ended ??= pool.observer?.reclaiming(file);
+    });
+  } finally {
+    ended?.(status === 0);
+  }
+  return status;
+}
+
+/** `missed`: called when a sweep has found no frame. */
+function* sweep(pool: Pool, file: FileId | -1, index: number, missed: () => void): Protocol<number> {
   const { kernel, geometry } = pool;
   const { control } = kernel;
   let waits = 0;
@@ -72,6 +87,7 @@ function* claimFrame(pool: Pool, file: FileId | -1 = -1, index = 0): Protocol<nu
     const busy = kernel.out(3);
     const dirtyFile = kernel.out(4) as FileId;
     const unstableFile = kernel.out(5) as FileId;
+    missed();
     // A flush frees all that was written; it is worth its price once it frees much, or nothing is left to write.
     const flushing = unstable > 0 && unstable >= dirty;
     const other = flushing ? unstableFile : dirtyFile;
@@ -256,6 +272,17 @@ function fillError(pool: Pool, file: FileId, index: number, status: number, what
     `no frame for page ${index}: of ${geometry.frames} frames none could be taken, ${pins} pins are held. ` +
       'Drop pins, or create the cache with more memory',
   );
+}
+
+/** What the answer to a request for a page means for its caller; undefined if that is no error, or he sees it otherwise. */
+export function fillFailure(
+  pool: Pool,
+  { kind, file, a }: Request,
+  [status, what]: Answer,
+): PinfoldError | undefined {
+  const silent = status === 0 || status === CLOSED || status === BEYOND;
+  if (kind !== requestKind.fill || silent) return undefined;
+  return fillError(pool, file as FileId, a >>> 0, status, what);
 }
 
 /** For a page that the store has not as it was written. */

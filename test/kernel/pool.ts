@@ -9,6 +9,7 @@ import * as L from '../../src/kernel/layout.ts';
 import { References } from '../../src/kernel/references.ts';
 import type { CheckedOptions } from '../../src/options.ts';
 import type { Pool } from '../../src/protocol/effects.ts';
+import { newTimings } from '../../src/timings';
 import { root } from '../support/root.ts';
 
 /** A module of the kernel as `npm run build` made it: `control`, `control.debug` (with assertions), `bytes`. */
@@ -85,6 +86,7 @@ export class Memory {
       options: this.options,
       created: 0,
       guarded: false,
+      timings: newTimings(),
       blind: true,
     };
   }

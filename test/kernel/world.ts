@@ -8,7 +8,7 @@ import * as L from '../../src/kernel/layout.ts';
 import { deadOwners } from '../../src/liveness.ts';
 import type { Page } from '../../src/page.ts';
 import { fsyncRound, type Outcome } from '../../src/protocol/fsync.ts';
-import { statsOf } from '../../src/stats.ts';
+import { countsOf } from '../../src/stats.ts';
 import { violations } from '../support/invariants.ts';
 import { Model } from '../support/model.ts';
 import { Disk, inPlace, Task } from './disk.ts';
@@ -309,7 +309,7 @@ export class World {
       }
     }
     const reader = this.attach();
-    const recount = () => violations(reader.attachment.kernel, PAGE, statsOf(reader.attachment.kernel));
+    const recount = () => violations(reader.attachment.kernel, PAGE, countsOf(reader.attachment.kernel));
     wrong.push(...recount());
     // Nothing but more of the same comes of going on with a cache that is not in order.
     if (wrong.length === 0) {

@@ -190,7 +190,8 @@ class Storm {
     if (board.violations === 0) {
       try {
         await Promise.race([this.#judgeRest(), this.#whenHung()]);
-        stats = { ...this.#cache.stats() };
+        const { timings: _, ...counts } = this.#cache.stats();
+        stats = counts;
         await Promise.race([this.#close(), this.#whenHung()]);
         await watch.end();
         await this.#judgeCensus(before);

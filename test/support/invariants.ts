@@ -1,7 +1,7 @@
 // What holds of the control words when nothing moves (design, section 9), told by a recount of all of them.
 import type { FileId, FrameId, Kernel, OwnerId } from '../../src/kernel/kernel.ts';
 import * as L from '../../src/kernel/layout.ts';
-import type { CacheStats } from '../../src/stats.ts';
+import type { CacheCounts } from '../../src/stats.ts';
 
 const { WRITEBACK, UPDATING, ORPHAN, HOLD } = L;
 const { ROW_CLAIM, ROW_ROUND, ROW_FLUSH, ROW_CUT, ROW_CUT_TAIL, ROW_OPENING, ROW_RECOVERER } = L;
@@ -158,12 +158,12 @@ function* dirtySets(kernel: Kernel, frames: Frame[], pageSize: number): Generato
 }
 
 /** I10: the gauges are a recount. */
-function* gauges(kernel: Kernel, frames: Frame[], stats: CacheStats): Generator<string> {
+function* gauges(kernel: Kernel, frames: Frame[], stats: CacheCounts): Generator<string> {
   const undo = undoFrames(kernel);
   const count = (of: (frame: Frame) => boolean) =>
     frames.filter((frame) => !undo.has(frame.id) && of(frame)).length;
   const sum = (of: (state: number) => number) => frames.reduce((total, { state }) => total + of(state), 0);
-  const recount: Partial<CacheStats> = {
+  const recount: Partial<CacheCounts> = {
     resident: count(({ state }) => (state & L.VALID) !== 0),
     dirty: count(({ state }) => (state & L.DIRTY) !== 0),
     pinnedDirty: count(({ state }) => (state & L.DIRTY) !== 0 && writePins(state) > 0),
@@ -173,7 +173,7 @@ function* gauges(kernel: Kernel, frames: Frame[], stats: CacheStats): Generator<
     writePins: sum(writePins),
   };
   for (const [name, value] of Object.entries(recount)) {
-    const told = stats[name as keyof CacheStats];
+    const told = stats[name as keyof CacheCounts];
     if (told !== value) yield `stats().${name} is ${told}, a recount says ${value} (I10)`;
   }
 }
@@ -287,7 +287,7 @@ function* leftBehind(kernel: Kernel, opened: ReadonlySet<number>): Generator<str
 export function violations(
   kernel: Kernel,
   pageSize: number,
-  stats: CacheStats,
+  stats: CacheCounts,
   opened?: ReadonlySet<number>,
 ): string[] {
   const frames = framesOf(kernel);

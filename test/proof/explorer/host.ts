@@ -5,7 +5,7 @@ import { type Geometry, geometryOf } from '../../../src/kernel/geometry.ts';
 import { type FileId, type FrameId, Kernel } from '../../../src/kernel/kernel.ts';
 import * as L from '../../../src/kernel/layout.ts';
 import { checkCacheOptions } from '../../../src/options.ts';
-import { statsOf } from '../../../src/stats.ts';
+import { countsOf } from '../../../src/stats.ts';
 import { violations } from '../../support/invariants.ts';
 import { bundle, convert, type Replacements } from './convert.ts';
 import { type Lowered, lower, toJavaScript } from './lower.ts';
@@ -223,7 +223,7 @@ export class Stage {
     kernel.attach(this.#geometry.serviceRows, this.#geometry.rows, L.KIND_USER, { tid: 0, start: 0n }, 98);
     const wrong = this.scenario.leavesPins
       ? []
-      : violations(kernel, this.#geometry.pageSize, statsOf(kernel));
+      : violations(kernel, this.#geometry.pageSize, countsOf(kernel));
     kernel.control.detach();
     if (wrong.length > 0) throw new Violated(wrong.join('; '));
     this.#through(() => this.#exports.check(this.#world));

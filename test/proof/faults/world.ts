@@ -10,7 +10,7 @@ import * as L from '../../../src/kernel/layout.ts';
 import type { CacheOptions } from '../../../src/options.ts';
 import type { Page } from '../../../src/page.ts';
 import type { Protocol } from '../../../src/protocol/effects.ts';
-import { statsOf } from '../../../src/stats.ts';
+import { countsOf } from '../../../src/stats.ts';
 import { INTERRUPTIONS_MAX } from '../../../src/store/file.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { Disk, inPlace } from '../../kernel/disk.ts';
@@ -509,7 +509,7 @@ export class World {
   /** Nothing is held that only work under way holds, counters are a recount, cached pages are what was written. */
   checkCache(what: string): void {
     const { kernel, bytes } = this.#flusher;
-    const wrong = violations(kernel, PAGE, statsOf(kernel));
+    const wrong = violations(kernel, PAGE, countsOf(kernel));
     if (wrong.length > 0) throw new Wrong(`${what}: ${wrong.join('; ')}`);
     for (const [id, model] of this.models.entries()) {
       if (kernel.size(id as FileId) !== model.size)
@@ -569,7 +569,7 @@ export class World {
       attachment.kernel.control.dropUndoFrames(attachment.kernel.owner);
       attachment.kernel.control.detach();
     }
-    const wrong = violations(this.#flusher.kernel, PAGE, statsOf(this.#flusher.kernel));
+    const wrong = violations(this.#flusher.kernel, PAGE, countsOf(this.#flusher.kernel));
     if (wrong.length > 0) throw new Wrong(`when all have left: ${wrong.join('; ')}`);
   }
 }

@@ -6,7 +6,7 @@ import type { FileId, FrameId, Kernel } from '../../../src/kernel/kernel.ts';
 import * as L from '../../../src/kernel/layout.ts';
 import { deadOwners } from '../../../src/liveness.ts';
 import type { Page } from '../../../src/page.ts';
-import { statsOf } from '../../../src/stats.ts';
+import { countsOf } from '../../../src/stats.ts';
 import { Disk } from '../../kernel/disk.ts';
 import { attachMortal, type Engine, Life, type Mortal } from '../../kernel/mortal.ts';
 import { Memory } from '../../kernel/pool.ts';
@@ -423,7 +423,7 @@ export class Cache {
   *#invariants(): Generator<string> {
     if (this.updating.length > 0) return; // they hold when nothing is under way
     const orphans = this.pins.some(({ orphan }) => orphan);
-    for (const wrong of violations(this.kernel, this.pageSize, statsOf(this.kernel))) {
+    for (const wrong of violations(this.kernel, this.pageSize, countsOf(this.kernel))) {
       if (!(orphans && OF_ORPHANS.test(wrong))) yield wrong;
     }
   }
