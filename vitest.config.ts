@@ -7,7 +7,9 @@ const dist = (file: string) => fileURLToPath(new URL(`./dist/${file}`, import.me
 export default defineConfig({
   plugins: [inlinePageForVite()],
   // Vite does not resolve a package's reference to itself.
-  resolve: { alias: { pinfold: dist('index.js'), '#harness': dist('harness.js') } },
+  resolve: {
+    alias: { 'pinfold/top': dist('top.js'), pinfold: dist('index.js'), '#harness': dist('harness.js') },
+  },
   test: {
     include: ['test/**/*.test.ts'],
     // They need Chromium, or take minutes: npm run test:browser, npm run test:bench.

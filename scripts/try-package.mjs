@@ -1,4 +1,4 @@
-// Packs the package, installs it where nothing else is, and uses it there: the library, and the program that it brings.
+// Packs the package, installs it where nothing else is, and uses it there: the library, and the programs that it brings.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,6 +25,19 @@ const blockOf = (language) => {
   expect(block !== null, `the README's quick start has no block of ${language}`);
   return block[1];
 };
+/** Both ways of loading the library are one: a cache of one is served by the other. */
+const TOP = `import { execFile } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { promisify } from 'node:util';
+import { PageCache } from 'pinfold';
+const { serveTop } = createRequire(import.meta.url)('pinfold/top');
+const cache = await PageCache.create();
+const server = await serveTop(cache, 'top.sock');
+const { stdout } = await promisify(execFile)(process.argv[2], ['top.sock', '--once', '--json']);
+process.stdout.write(stdout);
+await server.close();
+await cache.close();
+console.log('closed');`;
 
 const directory = mkdtempSync(join(tmpdir(), 'pinfold-package-'));
 try {
@@ -58,6 +71,12 @@ try {
   run(process.execPath, [TSC, ...options, 'use.ts'], directory);
   use('use.js');
 
+  const top = join(directory, 'node_modules/.bin/pinfold-top');
+  expect(run(top, ['--help'], directory).includes('serveTop'), 'the help of pinfold-top');
+  writeFileSync(join(directory, 'top.mjs'), TOP);
+  const [snapshot, after] = run(process.execPath, ['top.mjs', top], directory).split('\n');
+  expect(JSON.parse(snapshot).stats.frames > 0 && after === 'closed', 'what pinfold-top shows');
+
   const bench = join(directory, 'node_modules/.bin/pinfold-bench');
   const tables = run(bench, ['run', '--scenario', 'deadlock', '--seconds', '2'], directory);
   expect(tables.includes('Every promise that was tested held.'), tables);
@@ -66,7 +85,7 @@ try {
   expect(run(bench, ['report', 'bench-report.json', '--check'], directory) !== '', 'the check of the report');
   run(bench, ['compare', 'bench-report.json', 'bench-report.json'], directory);
   console.log(
-    `${tarball}: installs alone; what its README says works as ESM, CommonJS and TypeScript; its program runs`,
+    `${tarball}: installs alone; what its README says works as ESM, CommonJS and TypeScript; its programs run`,
   );
 } finally {
   rmSync(directory, { recursive: true, force: true });

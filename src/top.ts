@@ -45,7 +45,14 @@ export function snapshotOf(cache: PageCache): Snapshot {
   for (const { file, index, dirty, writeback, pins } of cache.pages({ pinned: true })) {
     if (++pinnedPages <= PINNED_MAX) pinned.push({ file, index, dirty, writeback, pins });
   }
-  return { version: TOP_VERSION, pid: process.pid, time: Date.now(), stats: cache.stats(), pinned, pinnedPages };
+  return {
+    version: TOP_VERSION,
+    pid: process.pid,
+    time: Date.now(),
+    stats: cache.stats(),
+    pinned,
+    pinnedPages,
+  };
 }
 
 /**

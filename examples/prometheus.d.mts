@@ -1,0 +1,3 @@
+import type { CacheStats } from 'pinfold';
+
+export function metricsOf(stats: CacheStats): string;
