@@ -51,6 +51,7 @@ export default defineConfig([
       picture: 'scripts/picture.ts',
       'peer-process': 'bench/roles/peers/process.ts',
       'peer-thread': 'bench/roles/peers/thread.ts',
+      'gate-probe': 'bench/gate/probe/main.ts',
     },
     outDir: 'bench/dist',
     format: ['esm'],

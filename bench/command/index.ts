@@ -7,6 +7,7 @@ import { Refused } from '../refused';
 import { SCENARIOS } from '../scenarios';
 import { compare } from './compare';
 import { BAD_INPUT, OK } from './exit';
+import { declareGateOptions, GATE_EXIT, type GateValues, gate, gateMetricsHelp } from './gate';
 import { print } from './print';
 import { BETTER, REPORT_FORMATS, type ReportValues, showReport } from './report';
 import { runBench } from './run';
@@ -17,6 +18,8 @@ const HELP_WIDTH = 118;
 /** Before a command these are the program's own; whatever else begins with a dash belongs to the default command. */
 const OWN_OPTIONS = ['-h', '--help', '-V', '--version'];
 const NO_COLOR = '--no-color';
+/** Their code 2 has a meaning of its own: for bad input they have 3. */
+const GATES = ['gate'];
 
 const EXIT_CODES = `
 Exit code: 0 when every promise held (run), when no verdict differs (compare); 1 when an fsync lied or half an update was seen,
@@ -31,15 +34,19 @@ export async function commandLine(args: string[]): Promise<number> {
   const program = declare((code) => {
     ended = code;
   });
+  const words = withDefaultCommand(args);
+  const badInput = GATES.includes(words.find((word) => word !== NO_COLOR) ?? '')
+    ? GATE_EXIT.error
+    : BAD_INPUT;
   try {
-    await program.parseAsync(withDefaultCommand(args), { from: 'user' });
+    await program.parseAsync(words, { from: 'user' });
     return ended;
   } catch (error) {
     // commander has printed the help, the version, or what is wrong with the arguments.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? OK : BAD_INPUT;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? OK : badInput;
     if (!(error instanceof Refused)) throw error;
     process.stderr.write(`${NAME}: ${error.message}\nTry --help.\n`);
-    return BAD_INPUT;
+    return badInput;
   }
 }
 
@@ -161,6 +168,32 @@ Examples:
 Exit code: 0 when all verdicts agree, 1 when one differs or promises held in one run only, 2 when they can't be compared.
 `,
     );
+
+  const gateCommand = program
+    .command('gate')
+    .summary('is one revision slower than another? Fails only if it is, twice')
+    .description(
+      'Builds two revisions in clean work trees, runs them in turns in fresh processes, and fails if one is slower by more than a margin\nand is so again when it is measured anew. docs/perf-ci.md has it in full.',
+    )
+    .allowExcessArguments(false)
+    .action(async (values: GateValues) => end(await gate(values)));
+  declareGateOptions(gateCommand);
+  gateCommand.addHelpText(
+    'after',
+    `
+Metrics of a build of the library, and how much worse each may be:
+${gateMetricsHelp()}
+
+Examples:
+  $ ${NAME} gate --base main                            HEAD against main
+  $ ${NAME} gate --base v1.0.0 --head v1.1.0 --full --markdown comment.md
+  $ ${NAME} gate --base-dir ../before --head-dir . --only view,pin
+  $ ${NAME} gate --base main --command 'node bench.js'  a benchmark of your own, in both trees
+
+Exit code: 0 nothing is slower, 1 something is, 2 inconclusive (the machine moved, or the time did not do), 3 an error: nothing can
+be said (bad options, a revision that does not build, a metric that the head lacks); 130 when interrupted.
+`,
+  );
 
   program
     .command('schema')
