@@ -113,4 +113,17 @@ export default defineConfig([
     clean: true,
     skipNodeModulesBundle: true,
   })),
+  {
+    // Prints what can be counted; the kernel's text is lowered where the proof lowers it.
+    name: 'counters',
+    tsconfig: 'tsconfig.build.json',
+    entry: ['test/counters/main.ts'],
+    outDir: 'test/counters/dist',
+    format: ['esm'],
+    target: 'node20',
+    platform: 'node',
+    sourcemap: true,
+    clean: true,
+    skipNodeModulesBundle: true,
+  },
 ]);

@@ -1,26 +1,25 @@
-// Pairs of turns of two builds. Of each build a fresh process, and one more of the base as a control, alive at once and at work one after
-// the other: a turn of some milliseconds each, in an order by chance and then in the reverse one (ABC CBA), so that a machine that drifts
-// drifts for all. What a process has of luck, where its memory lies and what the compiler made of it, is the same in all its turns: so the
-// figure of a triple of processes is one pair, however many turns it had.
+// Pairs of figures of two builds. Of each build a fresh process, and one more of the base as a control, alive at once and at work one after
+// the other: turns of some milliseconds each, in an order by chance and then in the reverse one (ABC CBA), so that a machine that drifts
+// drifts for all. A process's figure is a quantile of its turns; a triple of processes is one pair, however many turns it had, since what a
+// process has of luck is in all of them.
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { withDeadline } from '../clock';
 import { shuffle } from '../random';
 import { Refused } from '../refused';
 import { Calls } from '../roles/peers/calls';
-import { median } from '../statistics';
+import { quantile } from '../statistics';
 import { GATE_METRICS } from './metrics';
 import type { ProbeCalls, TurnFigures } from './probe/messages';
 import type { PairedFigure, PairSource, Sampled } from './source';
-import { logRatio } from './trial';
 
 /** Built beside main.js. */
 const PROBE = fileURLToPath(new URL('./gate-probe.js', import.meta.url));
 /** Of one call to a probe, ms: a stuck one must not hang the gate. */
 const CALL_MS = 30_000;
 const STDERR_BYTES_MAX = 4_000;
-/** Of all three orders and back, so many. */
-const ROUNDS = 4;
+/** A round has two turns of each process. */
+const ROUNDS = 8;
 
 class Probe {
   readonly #name: string;
@@ -145,15 +144,14 @@ export class ProbeSource implements PairSource {
 }
 
 function figuresOf(turns: readonly TurnFigures[][]): PairedFigure[] {
-  return Object.keys(turns[BASE][0]).map((name) => {
-    const [base, head, control] = turns.map((each) => each.map((figures) => figures[name]));
-    return {
-      name,
-      unit: GATE_METRICS.find((metric) => metric.name === name)?.unit ?? '',
-      better: 'smaller',
-      base: median(base),
-      head: median(head),
-      pair: { ratio: logRatio(head, base), control: logRatio(control, base) },
-    };
+  return GATE_METRICS.filter(({ name }) => name in turns[BASE][0]).map(({ name, unit, quantile: share }) => {
+    const [base, head, control] = turns.map((each) =>
+      quantile(
+        each.map((figures) => figures[name]),
+        share,
+      ),
+    );
+    const pair = { ratio: Math.log(head / base), control: Math.log(control / base) };
+    return { name, unit, better: 'smaller', base, head, pair };
   });
 }

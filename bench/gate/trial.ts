@@ -5,7 +5,6 @@
 // margin alone would fail a machine that moved. Beside each pair runs one of two identical builds; while their median is not near 0,
 // nothing is said.
 import { createRandom } from '../random';
-import { median } from '../statistics';
 import { type Interval, intervalOf } from './bootstrap';
 
 /** Logarithms of ratios, positive where the second is worse: head ÷ base, and base again ÷ base. */
@@ -180,8 +179,3 @@ export class Trial {
 }
 
 const MOVED = 'the machine moved: two identical builds differ';
-
-/** The median logarithm of a ratio of neighbours, figure by figure. */
-export function logRatio(over: readonly number[], under: readonly number[]): number {
-  return median(over.map((value, n) => Math.log(value / under[n])));
-}
