@@ -49,6 +49,8 @@ export default defineConfig([
       document: 'bench/document.ts',
       worker: 'node_modules/piscina/dist/worker.js',
       picture: 'scripts/picture.ts',
+      slowed: 'scripts/slowed.ts',
+      'gate-selftest': 'scripts/gate-selftest.ts',
       'peer-process': 'bench/roles/peers/process.ts',
       'peer-thread': 'bench/roles/peers/thread.ts',
       'gate-probe': 'bench/gate/probe/main.ts',

@@ -6,7 +6,11 @@ import type { BenchReport } from '../schema';
 const MARK = '<!doctype html>\n<!-- pinfold-bench -->\n';
 
 export function htmlText(report: BenchReport): string {
-  return htmlReport(report).replace(/^<!doctype html>\n/i, MARK);
+  return marked(htmlReport(report));
+}
+
+export function marked(page: string): string {
+  return page.replace(/^<!doctype html>\n/i, MARK);
 }
 
 export function isOwnHtml(text: string): boolean {

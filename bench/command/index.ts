@@ -6,11 +6,13 @@ import { declareRunOptions, parseRun, type RunValues } from '../options';
 import { Refused } from '../refused';
 import { SCENARIOS } from '../scenarios';
 import { compare } from './compare';
+import { type CountersValues, counters } from './counters';
 import { BAD_INPUT, OK } from './exit';
 import { declareGateOptions, GATE_EXIT, type GateValues, gate, gateMetricsHelp } from './gate';
 import { print } from './print';
 import { BETTER, REPORT_FORMATS, type ReportValues, showReport } from './report';
 import { runBench } from './run';
+import { type TrendValues, trend } from './trend';
 
 const NAME = 'pinfold-bench';
 const DEFAULT_COMMAND = 'run';
@@ -19,7 +21,7 @@ const HELP_WIDTH = 118;
 const OWN_OPTIONS = ['-h', '--help', '-V', '--version'];
 const NO_COLOR = '--no-color';
 /** Their code 2 has a meaning of its own: for bad input they have 3. */
-const GATES = ['gate'];
+const GATES = ['gate', 'counters', 'trend'];
 
 const EXIT_CODES = `
 Exit code: 0 when every promise held (run), when no verdict differs (compare); 1 when an fsync lied or half an update was seen,
@@ -194,6 +196,50 @@ Exit code: 0 nothing is slower, 1 something is, 2 inconclusive (the machine move
 be said (bad options, a revision that does not build, a metric that the head lacks); 130 when interrupted.
 `,
   );
+
+  program
+    .command('counters')
+    .summary('compare exact figures with a baseline that is kept with the code')
+    .description(
+      'Runs a command that prints a sample of exact figures (docs/perf-ci.md) and compares each with a baseline: no statistics.',
+    )
+    .requiredOption('--baseline <path>', 'the file of the baseline')
+    .requiredOption('--command <command>', 'what prints the figures')
+    .option('--update', 'make what is printed the baseline', false)
+    .option('--all', 'show all of them, not those alone that have changed', false)
+    .allowExcessArguments(false)
+    .action(async (values: CountersValues) => end(await counters(values)))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ ${NAME} counters --baseline counters.json --command 'node count.js'
+  $ ${NAME} counters --baseline counters.json --command 'node count.js' --update
+
+Exit code: 0 none is worse, 1 one is, 3 an error: one is in the baseline and not printed, or the other way round, or nothing could be had.
+`,
+    );
+
+  program
+    .command('trend')
+    .summary('draw what gates have found over time, as one HTML file')
+    .description(
+      'Draws the history that "gate --history" has written, metric by metric, as one HTML file that needs no network.',
+    )
+    .argument('<history>', 'the file of JSON lines')
+    .requiredOption('--html <path>', 'where it goes')
+    .option('--force', 'let --html overwrite what exists', false)
+    .allowExcessArguments(false)
+    .action((file: string, values: TrendValues) => end(trend(file, values)))
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ ${NAME} trend gates.jsonl --html trend.html
+
+Exit code: 0 when it is written, 3 when it can't be.
+`,
+    );
 
   program
     .command('schema')

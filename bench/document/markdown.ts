@@ -11,14 +11,22 @@ export function markdownTable(columns: Column[], rows: Cell[][]): string {
   ].join('\n');
 }
 
-const BEGIN = '<!-- figures: made by npm run figures -->';
-const END = '<!-- end of figures -->';
+/** Marks of a place in a document that a command fills. */
+export interface Marks {
+  begin: string;
+  end: string;
+}
 
-/** `document` with `figures` in the place of what stood between its two marks. Throws if it has not exactly one such place. */
-export function withFigures(document: string, figures: string): string {
-  const [before, inside, after] = [document.split(BEGIN), document.split(END), document.indexOf(END)];
-  if (before.length !== 2 || inside.length !== 2 || after < document.indexOf(BEGIN)) {
-    throw new Error(`the document needs one place for figures, from '${BEGIN}' to '${END}'`);
+const FIGURES: Marks = {
+  begin: '<!-- figures: made by npm run figures -->',
+  end: '<!-- end of figures -->',
+};
+
+/** `document` with `figures` in the place of what stood between two marks. Throws if it has not exactly one such place. */
+export function withFigures(document: string, figures: string, { begin, end }: Marks = FIGURES): string {
+  const [before, inside, after] = [document.split(begin), document.split(end), document.indexOf(end)];
+  if (before.length !== 2 || inside.length !== 2 || after < document.indexOf(begin)) {
+    throw new Error(`the document needs one place for figures, from '${begin}' to '${end}'`);
   }
-  return `${before[0]}${BEGIN}\n\n${figures.trim()}\n\n${END}${inside[1]}`;
+  return `${before[0]}${begin}\n\n${figures.trim()}\n\n${end}${inside[1]}`;
 }

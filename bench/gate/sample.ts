@@ -21,7 +21,7 @@ export interface Sample {
   metrics: SampleMetric[];
 }
 
-export const SAMPLE_METRIC = fields({
+const SAMPLE_METRIC = fields({
   name: 'string',
   value: 'number',
   unit: 'string',

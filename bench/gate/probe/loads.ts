@@ -11,7 +11,7 @@ import type { TurnFigures } from './messages';
 
 type CacheOptions = NonNullable<Parameters<typeof PageCache.create>[0]>;
 
-export interface Opened {
+interface Opened {
   cache: PageCache;
   file: CachedFile;
   /** Of the file. */

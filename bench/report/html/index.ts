@@ -1,7 +1,4 @@
 // A report as one HTML file that needs nothing else: no network, no font, no script but its own.
-import { createHash } from 'node:crypto';
-import script from 'pinfold:page-script';
-import style from 'pinfold:page-style';
 import type { Scenario } from '../../scenario';
 import { SCENARIOS } from '../../scenarios';
 import type { BenchReport } from '../../schema';
@@ -11,7 +8,8 @@ import { blocksOf } from '../scenario';
 import { cpuSection, machineSection, methodSection } from './about';
 import { blocksAsHtml } from './blocks';
 import { chartFigure } from './charts';
-import { embeddedJson, html, Markup } from './markup';
+import { html, type Markup } from './markup';
+import { page } from './page-frame';
 import { figureTables, type Part, summary } from './summary';
 
 interface Section extends Part {
@@ -53,7 +51,14 @@ ${cpu}
 ${machineSection(report)}
 ${methodSection()}
 </main></div>`;
-  return page(body, report, Object.fromEntries(charts));
+  const title = `Pinfold benchmark, ${report.startedAt.slice(0, 10)}`;
+  return page({
+    title,
+    body,
+    data: report,
+    fileName: 'bench-report.json',
+    charts: Object.fromEntries(charts),
+  });
 }
 
 function sectionOf(scenario: Scenario, report: BenchReport): Section {
@@ -93,35 +98,3 @@ function whenOf({ startedAt, durationMs, interrupted, machine }: BenchReport): M
     : `${new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' }).format(started)} UTC`;
   return html`<time datetime="${startedAt}">${when}</time>, ${Math.round(durationMs / 1e3)} s${interrupted && ' (interrupted)'} · ${machine.cpu}, ${machine.cores} cores · ${machine.fileSystem} · Node ${machine.node}`;
 }
-
-/** The policy lets in the page's one script and one style sheet, by their hashes, and nothing else. */
-function page(body: Markup, report: BenchReport, charts: Record<string, Chart>): string {
-  const policy = [
-    "default-src 'none'",
-    `script-src ${hashOf(script)}`,
-    `style-src ${hashOf(style)}`,
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join('; ');
-  return `<!doctype html>\n${
-    html`<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>Pinfold benchmark, ${report.startedAt.slice(0, 10)}</title>
-<style>${new Markup(style)}</style>
-</head>
-<body>
-${body}
-<script type="application/json" id="report">${embeddedJson(report)}</script>
-<script type="application/json" id="charts">${embeddedJson(charts)}</script>
-<script>${new Markup(script)}</script>
-</body>
-</html>`.text
-  }\n`;
-}
-
-const hashOf = (source: string): string => `'sha256-${createHash('sha256').update(source).digest('base64')}'`;

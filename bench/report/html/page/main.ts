@@ -1,5 +1,5 @@
 // The page's script: draws the charts, and serves the buttons. What is not drawn is there without it.
-import type { BenchReport } from '../../../schema';
+import type { Portrait } from '../../../portrait';
 import type { Chart, PercentileChart } from '../../chart';
 import { logRange } from './axes';
 import { drawLines } from './lines';
@@ -7,12 +7,17 @@ import { drawPercentiles } from './percentiles';
 import { drawPortrait, latencyRange } from './portrait';
 import { themeButton } from './theme';
 
+/** What the page knows of the report that it shows: a trend has no portraits. */
+interface Data {
+  portraits?: Portrait[];
+}
+
 function embedded<T>(id: string): T {
   return JSON.parse(document.getElementById(id)?.textContent ?? 'null') as T;
 }
 
-function drawCharts(report: BenchReport, charts: Record<string, Chart>): void {
-  const latencies = latencyRange(report.portraits);
+function drawCharts({ portraits = [] }: Data, charts: Record<string, Chart>): void {
+  const latencies = latencyRange(portraits);
   for (const figure of document.querySelectorAll<HTMLElement>('[data-chart]')) {
     const chart = charts[figure.dataset.chart ?? ''];
     const plot = figure.querySelector<HTMLElement>('.plot');
@@ -26,7 +31,7 @@ function drawCharts(report: BenchReport, charts: Record<string, Chart>): void {
         drawLines(chart, plot, legend);
         break;
       case 'portrait':
-        drawPortrait({ portrait: report.portraits[chart.portrait], plot, legend }, latencies);
+        drawPortrait({ portrait: portraits[chart.portrait], plot, legend }, latencies);
     }
   }
 }
@@ -38,20 +43,20 @@ function rangeInSection(figure: HTMLElement, charts: Record<string, Chart>): [nu
   return logRange([...beside].flatMap((one) => of(one).flatMap(({ curve }) => curve.us)));
 }
 
-function saveButton(button: HTMLButtonElement, report: BenchReport): void {
+function saveButton(button: HTMLButtonElement, report: Data): void {
   button.addEventListener('click', () => {
     const link = document.createElement('a');
     link.href = URL.createObjectURL(
       new Blob([`${JSON.stringify(report, null, 2)}\n`], { type: 'application/json' }),
     );
-    link.download = 'bench-report.json';
+    link.download = document.getElementById('report')?.dataset.file ?? 'report.json';
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href));
   });
   button.hidden = false;
 }
 
-const report = embedded<BenchReport>('report');
+const report = embedded<Data>('report');
 themeButton(document.querySelector<HTMLButtonElement>('#theme')!);
 saveButton(document.querySelector<HTMLButtonElement>('#save')!, report);
 drawCharts(report, embedded('charts'));
