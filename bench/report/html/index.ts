@@ -56,7 +56,6 @@ ${methodSection()}
     title,
     body,
     data: report,
-    fileName: 'bench-report.json',
     charts: Object.fromEntries(charts),
   });
 }

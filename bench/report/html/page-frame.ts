@@ -8,15 +8,14 @@ import { embeddedJson, html, Markup } from './markup';
 interface Page {
   title: string;
   body: Markup;
-  /** What the button saves, under `fileName`; `portraits` are drawn. */
+  /** What the button saves; `portraits` are drawn. */
   data: object;
-  fileName: string;
   /** By the id of the figure that each is drawn in. */
   charts: Record<string, Chart>;
 }
 
 /** The policy lets in the page's one script and one style sheet, by their hashes, and nothing else. */
-export function page({ title, body, data, fileName, charts }: Page): string {
+export function page({ title, body, data, charts }: Page): string {
   const policy = [
     "default-src 'none'",
     `script-src ${hashOf(script)}`,
@@ -37,7 +36,7 @@ export function page({ title, body, data, fileName, charts }: Page): string {
 </head>
 <body>
 ${body}
-<script type="application/json" id="report" data-file="${fileName}">${embeddedJson(data)}</script>
+<script type="application/json" id="report">${embeddedJson(data)}</script>
 <script type="application/json" id="charts">${embeddedJson(charts)}</script>
 <script>${new Markup(script)}</script>
 </body>

@@ -21,7 +21,7 @@ export function trendHtml(history: readonly HistoryLine[]): string {
   const first = history[0];
   const last = history[history.length - 1];
   const body = html`<a class="skip" href="#content">Skip to the trend</a>
-<header class="top"><div class="title"><h1>Performance gates</h1><p class="when">${history.length} gates, ${first.at.slice(0, 10)} to ${last.at.slice(0, 10)}</p></div><div class="tools"><button type="button" id="theme" hidden>Dark</button><button type="button" id="save" hidden>Save as JSON</button></div></header>
+<header class="top"><div class="title"><h1>Performance gates</h1><p class="when">${history.length} gates, ${first.at.slice(0, 10)} to ${last.at.slice(0, 10)}</p></div><div class="tools"><button type="button" id="theme" hidden>Dark</button><button type="button" id="save" data-file="gates.json" hidden>Save as JSON</button></div></header>
 <div class="frame"><nav aria-label="Contents"><ol><li><a href="#metrics">Metrics</a></li><li><a href="#gates">Gates</a></li></ol></nav>
 <main id="content" tabindex="-1"><p class="lead">Each gate compares a head with its base, in turns on one machine. Such ratios can be followed over time and machines, where times can't: the second line of a chart is the product of all ratios so far, so what each gate let pass adds up there.</p>
 <noscript><p class="notice doubtful">A script draws the charts. Without it their figures are in the tables below each.</p></noscript>
@@ -32,7 +32,6 @@ export function trendHtml(history: readonly HistoryLine[]): string {
     title: `Performance gates, ${last.at.slice(0, 10)}`,
     body,
     data: { history },
-    fileName: 'gates.json',
     charts: Object.fromEntries(charts),
   });
 }

@@ -49,7 +49,7 @@ function saveButton(button: HTMLButtonElement, report: Data): void {
     link.href = URL.createObjectURL(
       new Blob([`${JSON.stringify(report, null, 2)}\n`], { type: 'application/json' }),
     );
-    link.download = document.getElementById('report')?.dataset.file ?? 'report.json';
+    link.download = button.dataset.file ?? 'bench-report.json';
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href));
   });
