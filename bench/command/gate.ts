@@ -26,8 +26,8 @@ import { print } from './print';
 /** How a gate ends. */
 export const GATE_EXIT = { pass: 0, regression: 1, inconclusive: 2, error: 3 } as const;
 
-const QUICK_SECONDS = 100;
-const FULL_SECONDS = 400;
+const QUICK_SECONDS = 80;
+const FULL_SECONDS = 300;
 const SECONDS_MAX = 86_400;
 const LIMIT_SECONDS = 120;
 const COMMAND_MARGIN = 0.1;
@@ -84,7 +84,7 @@ export function declareGateOptions(gate: Command): void {
     .option('--full', `all metrics, and up to ${LIMITS.full.most} pairs of each`, false)
     .option(
       '--seconds <n>',
-      `the longest that is measured, builds not counted (default ${QUICK_SECONDS}, with --full or --command ${FULL_SECONDS}); clear cases end earlier`,
+      `how long is measured at most, builds not counted, and half as long again to confirm a suspicion (default ${QUICK_SECONDS}, with --full or --command ${FULL_SECONDS}); clear cases end earlier`,
     )
     .option('--limit <seconds>', `the longest that one run of a command may take (default ${LIMIT_SECONDS})`)
     .option(

@@ -12,7 +12,7 @@ export interface GatePlan {
   /** As a share. */
   marginOf(metric: string): number;
   limits: Limits;
-  /** No pair is begun after so long. */
+  /** No pair is begun after so long, but to confirm a suspicion: for that there is half of it more. */
   durationMs: number;
   seed: number;
   isStopped(): boolean;
@@ -25,6 +25,9 @@ export interface Gated {
   missing: Missing[];
 }
 
+/** How much longer than planned a suspicion may take. */
+const CONFIRMING = 1.5;
+
 interface OnTrial {
   load: string;
   trial: Trial;
@@ -33,7 +36,7 @@ interface OnTrial {
 
 /** @throws Refused when a side can't be measured */
 export async function runGate(plan: GatePlan): Promise<Gated> {
-  const endMs = performance.now() + plan.durationMs;
+  const startMs = performance.now();
   const trials = new Map<string, OnTrial>();
   const exact = new Map<string, ExactFigure>();
   const missing = new Map<string, Missing>();
@@ -42,8 +45,10 @@ export async function runGate(plan: GatePlan): Promise<Gated> {
   while (open.size > 0) {
     for (const load of open) {
       // A pair of each at least, however slow they are.
-      const isKnown = [...trials.values()].some((each) => each.load === load);
-      if (plan.isStopped() || (isKnown && performance.now() > endMs)) {
+      const own = [...trials.values()].filter((each) => each.load === load);
+      const isConfirming = own.some(({ trial }) => trial.isConfirming && trial.judgement === undefined);
+      const limitMs = plan.durationMs * (isConfirming ? CONFIRMING : 1);
+      if (plan.isStopped() || (own.length > 0 && performance.now() - startMs > limitMs)) {
         open.delete(load);
         continue;
       }
