@@ -14,6 +14,8 @@ const COPIED = [
   'src',
   'bench',
   'scripts',
+  'top',
+  'examples',
   'test',
   'package.json',
   'tsconfig.json',

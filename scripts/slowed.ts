@@ -11,22 +11,23 @@ const ROOT = process.cwd();
 const TRIES = 3;
 const RUN = ['--scenario', 'fsync,micro', '--hold', '10', '--seconds', '30', '--force'];
 
-const SPIN = (turns: number) =>
-  `for (let spin = 0; spin < ${turns}; spin++) atomic.load<i32>(atBuckets); // kept: an atomic load is never dropped\n`;
+/** `word`: what is at hand there to be loaded. An atomic load is never dropped. */
+const SPIN = (turns: number, word: string) =>
+  `for (let spin = 0; spin < ${turns}; spin++) atomic.load<i32>(${word});\n`;
 const BOUNCED = '      if (held & 1) count(L.COUNT_BOUNCED);\n';
 /** What is slowed, and a figure that was fast enough before and must not be any more. */
 const DELAYS = [
   {
     what: 'each lookup of a page, by some 0.3 µs',
     ...LOOKUP,
-    to: `  ${SPIN(300)}${LOOKUP.from}`,
+    to: `  ${SPIN(300, 'atBuckets')}${LOOKUP.from}`,
     turns: /^pinSync \+ unpin ÷ Map\.get$/,
   },
   {
     what: 'each bounced page, by some 0.1 ms',
     file: 'src/kernel/control/writeback.ts',
     from: BOUNCED,
-    to: `      if (held & 1) { ${SPIN(100_000).trim()}\n      }\n${BOUNCED}`,
+    to: `      if (held & 1) { ${SPIN(100_000, 'at').trim()}\n      }\n${BOUNCED}`,
     turns: /^fsync, bounce, redirty, hold 10 ms, p50 pinned ÷ none$/,
   },
 ];

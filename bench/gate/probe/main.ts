@@ -32,7 +32,7 @@ function open(
 ): Turn | { lacks: string } {
   const file = cache.openSync(path, { mode: 'r+', ...load.open });
   const lacking = load.needs.find((method) => typeof file[method] !== 'function');
-  if (lacking !== undefined) return { lacks: `its files have no ${lacking}` };
+  if (lacking !== undefined) return { lacks: `its files have no ${String(lacking)}` };
   return load.begin({ cache, file, path, pages, library });
 }
 
