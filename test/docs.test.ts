@@ -33,7 +33,7 @@ const documents = [
 /** The js, ts and cjs blocks of a document, but for those with the info word `no-run`. */
 function blocksOf(document: string): Block[] {
   const text = read(document);
-  return [...text.matchAll(/^```(js|ts|cjs)([^\n]*)\n(.*?)^```$/gms)]
+  return [...text.matchAll(/^```(js|ts|cjs)\b([^\n]*)\n(.*?)^```$/gms)]
     .filter(([, , words]) => !words.split(/\s+/).includes('no-run'))
     .map(({ 1: language, 3: code, index }) => ({
       place: `${document}:${text.slice(0, index).split('\n').length}`,
