@@ -116,20 +116,20 @@ async function measure(directory, order, seconds) {
     fs.writeFileSync(path, Buffer.alloc(PAGES * PAGE));
     const file = await cache.open(path, { access: 'random' });
     await file.prefetch(0, PAGES);
-    const at = (bytes, offset) => bytes[offset];
+    const at = new Function('bytes', 'offset', `return bytes[offset]; /* ${arm} */`);
     const target = new Uint8Array(PAGE);
-    arms[arm] = {
-      cache,
-      path,
-      view: (n) => file.viewSync(n & (PAGES - 1), at, 8),
-      pin: (n) => file.pinSync(n & (PAGES - 1)).unpin(),
-      read: (n) => file.readSync(target, (n & (PAGES - 1)) * PAGE),
-    };
+    // From text as the loops are: calls in code that the arms share would be of three kinds, and only the first be compiled well.
+    const works = `return {
+      view: (n) => file.viewSync(n & ${PAGES - 1}, at, 8),
+      pin: (n) => file.pinSync(n & ${PAGES - 1}).unpin(),
+      read: (n) => file.readSync(target, (n & ${PAGES - 1}) * ${PAGE}), // ${arm}
+    };`;
+    arms[arm] = { cache, path, ...new Function('file', 'at', 'target', works)(file, at, target) };
   }
   const ratios = {};
   for (const operation of ['view', 'pin', 'read']) {
-    const run = Object.fromEntries(ARMS.map((arm) => [arm, loopOf(arms[arm][operation])]));
-    for (let n = 0; n < WARM_UP; n++) for (const arm of ARMS) run[arm](BLOCK / 8);
+    const run = Object.fromEntries(order.map((arm) => [arm, loopOf(arms[arm][operation], arm)]));
+    for (let n = 0; n < WARM_UP; n++) for (const arm of order) run[arm](BLOCK / 8);
     const pairs = { without: [], again: [] };
     const end = performance.now() + (seconds * 1000) / 3;
     for (let turn = 0; performance.now() < end; turn++) {
@@ -153,9 +153,10 @@ async function measure(directory, order, seconds) {
   console.log(JSON.stringify(ratios));
 }
 
-/** A loop of its own for each arm: one that all share would see three kinds of functions. */
-function loopOf(work) {
-  return new Function('work', 'return (count) => { for (let n = 0; n < count; n++) work(n); }')(work);
+/** A loop of its own for each arm, from text that differs: code that all share would see three kinds of functions. */
+function loopOf(work, arm) {
+  const text = `return (count) => { for (let n = 0; n < count; n++) work(n); /* ${arm} */ }`;
+  return new Function('work', text)(work);
 }
 
 async function compare(processes, seconds) {

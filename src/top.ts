@@ -1,9 +1,10 @@
 // `pinfold/top`: lets another process look at a running cache. A cache lives in one process, so the program serves what
 // `pinfold-top` shows, by a socket of the file system. It costs nothing as long as nobody asks.
+//
+// It imports nothing but types from the library: what two entries share is a file of its own, of whose import bundlers warn.
 import fs from 'node:fs';
 import net from 'node:net';
 import type { PageCache } from './cache';
-import { pinfoldError, show, typeError } from './errors';
 import type { PageInfo } from './pages';
 import type { CacheStats } from './stats';
 
@@ -62,7 +63,8 @@ export function snapshotOf(cache: PageCache): Snapshot {
  */
 export async function serveTop(cache: PageCache, path: string): Promise<TopServer> {
   if (typeof path !== 'string' || path === '') {
-    throw typeError('ERR_PINFOLD_ARGUMENT', `path must be a non-empty string, got ${show(path)}`);
+    const message = `path must be a non-empty string, got ${JSON.stringify(path)}`;
+    throw Object.assign(new TypeError(message), { code: 'ERR_PINFOLD_ARGUMENT' });
   }
   const sockets = new Set<net.Socket>();
   const server = net.createServer((socket) => {
@@ -113,7 +115,8 @@ async function listen(server: net.Server, path: string): Promise<void> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     if (await answers(path)) {
-      throw pinfoldError('ERR_PINFOLD_CONFLICT', `another process serves at '${path}'`, error);
+      const conflict = new Error(`another process serves at '${path}'`, { cause: error });
+      throw Object.assign(conflict, { code: 'ERR_PINFOLD_CONFLICT' });
     }
     fs.unlinkSync(path);
     await listening(server, path);

@@ -2,6 +2,7 @@
 // for each pin slot of each row that this memory covers, written by the row's thread alone:
 //   sequence (odd while it changes), generation of the row, what the slot held, bytes of text, text
 // An entry counts only if the slot holds what it held then. So what a dead thread left is never shown as its successor's.
+import { pinfoldError } from './errors';
 import type { Geometry } from './kernel/geometry';
 import type { Control, Kernel, OwnerId, PinSlot } from './kernel/kernel';
 import * as L from './kernel/layout';
@@ -17,9 +18,15 @@ function entryBytes(entries: number): number {
   return Math.max(ENTRY_MIN, Math.min(ENTRY_MAX, Math.floor(TOTAL / entries / 4) * 4));
 }
 
-/** Room for the pins of all threads, for a cache whose creator traces. */
+/** Room for the pins of all threads, for a cache whose creator traces. Throws ERR_PINFOLD_OPTION if it can't be had. */
 export function newTraces({ rows, maxPins }: Geometry): SharedArrayBuffer {
-  return new SharedArrayBuffer(rows * maxPins * entryBytes(rows * maxPins));
+  const bytes = rows * maxPins * entryBytes(rows * maxPins);
+  try {
+    return new SharedArrayBuffer(bytes);
+  } catch (cause) {
+    const message = `trace: ${bytes} bytes for stacks can't be had from the system: lower maxThreads or maxPinsPerThread`;
+    throw pinfoldError('ERR_PINFOLD_OPTION', message, cause);
+  }
 }
 
 export class Traces {
