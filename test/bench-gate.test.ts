@@ -111,8 +111,20 @@ describe('a metric on trial', () => {
   });
 
   test('at its margin is inconclusive after the most pairs, or passes where the median is within', () => {
-    expect(judged(0.05, pairs(0.054, 0.05, 3))).toMatchObject({ verdict: 'inconclusive', count: 24 });
-    expect(judged(0.05, pairs(0.03, 0.1, 4))).toMatchObject({ count: 24 });
+    const around = (...changes: number[]) => {
+      let n = 0;
+      return () => ({ ratio: Math.log1p(changes[n++ % changes.length]), control: 0 });
+    };
+    expect(judged(0.05, around(0.01, 0.06, 0.08))).toMatchObject({
+      verdict: 'inconclusive',
+      why: 'perhaps beyond the margin, not surely',
+      count: 24,
+    });
+    expect(judged(0.05, around(-0.02, 0.03, 0.08))).toMatchObject({
+      verdict: 'pass',
+      why: 'within the margin, though not all of its interval is',
+      count: 24,
+    });
   });
 
   test('that is too noisy is inconclusive', () => {

@@ -145,6 +145,7 @@ export async function gate(values: GateValues): Promise<number> {
   const stopped = new Stopped();
   try {
     const asked = parse(values);
+    refuseContradictions(values);
     const outputs = outputsOf(values);
     for (const output of outputs) refuseUnwritable(output, values.force);
     if (values.history !== undefined && fs.existsSync(values.history)) readHistory(values.history);
@@ -314,13 +315,17 @@ function seedOf(value: string | undefined): number {
 
 // The two sides.
 
-function sidesOf(values: GateValues, trees: Trees | undefined): Sides {
-  const { base, head, baseDir, headDir, command } = values;
+/** What can be said to be wrong without a look at the repository. */
+function refuseContradictions({ base, head, baseDir, headDir, command }: GateValues): void {
   if (command.length > 2) throw new Refused('--command: one for both sides, or one for each');
   if (base !== undefined && baseDir !== undefined)
     throw new Refused('--base and --base-dir exclude each other');
   if (head !== undefined && headDir !== undefined)
     throw new Refused('--head and --head-dir exclude each other');
+}
+
+function sidesOf(values: GateValues, trees: Trees | undefined): Sides {
+  const { base, head, baseDir, headDir, command } = values;
   if (command.length === 2) {
     if ([base, head, baseDir, headDir].some((value) => value !== undefined))
       throw new Refused(

@@ -247,7 +247,7 @@ describe('bad input: code 3, and what is wrong', () => {
     );
     expect(status).toBe(3);
     expect(stdout).toMatch(
-      /'HEAD' \([0-9a-f]{10}\) can't be measured, it does not build: .*ended with code 2/,
+      /'HEAD' \([0-9a-f]{10}\) can't be measured, it does not build: .*ended with code 2/s,
     );
     expect(stdout).toContain('a.ts(3,1): what is this?');
     expect(resultIn()).toMatchObject({ verdict: 'error', base: { revision: first } });
