@@ -116,6 +116,23 @@ export default defineConfig([
     skipNodeModulesBundle: true,
   })),
   {
+    name: 'example sqlite',
+    tsconfig: 'tsconfig.build.json',
+    entry: {
+      main: 'examples/sqlite/main.ts',
+      worker: 'examples/sqlite/worker.ts',
+      victim: 'examples/sqlite/storm/victim.ts',
+    },
+    outDir: 'examples/sqlite/dist',
+    format: ['esm'],
+    target: 'node20',
+    platform: 'node',
+    splitting: true,
+    sourcemap: true,
+    clean: true,
+    skipNodeModulesBundle: true,
+  },
+  {
     // Prints what can be counted; the kernel's text is lowered where the proof lowers it.
     name: 'counters',
     tsconfig: 'tsconfig.build.json',
