@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { demo } from './demo/demo.ts';
+import { speed } from './speed/speed.ts';
 import { CONTROLS, type Control } from './storm/controls.ts';
 import { storm } from './storm/storm.ts';
 
@@ -19,10 +20,21 @@ async function within(
   run: (directory: string) => Promise<boolean>,
 ): Promise<void> {
   const directory = given ?? fs.mkdtempSync(join(process.cwd(), '.pinfold-sqlite-'));
+  const remove = () => {
+    if (given !== undefined) return;
+    // After a signal threads may be making files there still.
+    fs.rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 });
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      remove();
+      process.exit(130);
+    });
+  }
   try {
     process.exitCode = (await run(directory)) ? 0 : 1;
   } finally {
-    if (given === undefined) fs.rmSync(directory, { recursive: true, force: true });
+    remove();
   }
 }
 
@@ -49,6 +61,18 @@ program
     within(given.directory, (directory) =>
       storm({ directory, terminations: given.terminations, kills: given.kills, control: given.without }),
     ),
+  );
+
+program
+  .command('speed')
+  .description(
+    'reads, scans and transactions on 1 and 4 threads, beside the same SQLite over plain fs and node-sqlite3-wasm',
+  )
+  .option('--rounds <n>', 'rounds that are counted', count, 15)
+  .option('--block-ms <n>', 'how long an arm works at a time, in ms', count, 100)
+  .option('--directory <path>', `where (default: ${DIRECTORY})`)
+  .action((given: { rounds: number; blockMs: number; directory?: string }) =>
+    within(given.directory, (directory) => speed({ ...given, directory })),
   );
 
 await program.parseAsync();

@@ -82,7 +82,8 @@ export async function terminations({
   };
   await Promise.all([...Array.from({ length: WRITERS }, () => live('writer')), live('reader')]);
   check(true);
-  const { deaths, rollbacks } = locks;
+  const deaths = locks.cleanUpAfterAll();
+  const { rollbacks } = locks;
   db.close();
   await cache.close();
   return { terminated, acknowledged: sum(acknowledged()), deaths, rollbacks, audits, problems };

@@ -225,8 +225,8 @@ export class LockTable {
     return true;
   }
 
-  /** What was given back so far, of all who have died: those nobody has stumbled over yet included. */
-  get deaths(): Deaths {
+  /** Gives back what the dead hold whom nobody has stumbled over yet; and what all of them held. */
+  cleanUpAfterAll(): Deaths {
     for (let n = 0; n < MAX_CONNECTIONS; n++) this.#cleanUp(n);
     const [none = 0, shared = 0, reserved = 0, pending = 0, exclusive = 0] = this.#words.slice(DEATHS);
     return { none, shared, reserved, pending, exclusive };

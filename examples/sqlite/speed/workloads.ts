@@ -1,0 +1,54 @@
+// What is measured: three kinds of work on one table, by whichever SQLite.
+
+/** Rows of the table: some 12 MB, so that all of it is in the cache, and in the system's. */
+export const ROWS = 100_000;
+/** Rows that one scan goes over. */
+const SCAN_ROWS = 2_000;
+
+export const WORKLOADS = {
+  points: 'a row by its key, each in a read transaction of its own',
+  scans: `${SCAN_ROWS} rows in the order of their keys`,
+  transactions: 'one row changed and committed: synchronous = full, journal_mode = delete',
+} as const;
+export type Workload = keyof typeof WORKLOADS;
+
+/** The calls that the workloads make of a connection. Each throws what goes wrong. */
+export interface Sql {
+  exec(sql: string): void;
+  /** A statement that is kept: the values of its first row. */
+  prepare(sql: string): (...values: number[]) => unknown[];
+  transaction(work: () => void): void;
+  close(): void;
+}
+
+export const CREATE = `
+  CREATE TABLE item (id INTEGER PRIMARY KEY, n INTEGER NOT NULL, text TEXT NOT NULL);
+  INSERT INTO item
+    WITH RECURSIVE ids (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM ids WHERE id < ${ROWS})
+    SELECT id, 0, printf('%d %.*c', id, 100 - length(id), '.') FROM ids;`;
+
+/** One piece of the work at random, done. Throws if what is read is not what was written. */
+export function pieceOf(workload: Workload, sql: Sql): () => void {
+  if (workload === 'points') {
+    const get = sql.prepare('SELECT text FROM item WHERE id = ?');
+    return () => {
+      const id = below(ROWS) + 1;
+      const [text] = get(id);
+      if (!String(text).startsWith(`${id} `)) throw new Error(`row ${id} is '${text}'`);
+    };
+  }
+  if (workload === 'scans') {
+    const scan = sql.prepare('SELECT count(*), sum(length(text)) FROM item WHERE id BETWEEN ? AND ?');
+    return () => {
+      const first = below(ROWS - SCAN_ROWS) + 1;
+      const [count, length] = scan(first, first + SCAN_ROWS - 1);
+      if (Number(count) !== SCAN_ROWS || Number(length) !== 101 * SCAN_ROWS) {
+        throw new Error(`${SCAN_ROWS} rows from ${first} on are ${count}, of ${length} characters`);
+      }
+    };
+  }
+  const change = sql.prepare('UPDATE item SET n = n + 1 WHERE id = ?');
+  return () => sql.transaction(() => change(below(ROWS) + 1));
+}
+
+const below = (n: number) => Math.floor(Math.random() * n);
