@@ -1,7 +1,7 @@
 // `pinfold/top`: lets another process look at a running cache. A cache lives in one process, so the program serves what
 // `pinfold-top` shows, by a socket of the file system. It costs nothing as long as nobody asks.
 //
-// It imports nothing but types from the library: what two entries share is a file of its own, of whose import bundlers warn.
+// It imports nothing but types from the library, since it is bundled by itself.
 import fs from 'node:fs';
 import net from 'node:net';
 import type { PageCache } from './cache';
