@@ -1,7 +1,7 @@
 // What is measured: three kinds of work on one table, by whichever SQLite.
 
 /** Rows of the table: some 12 MB, so that all of it is in the cache, and in the system's. */
-export const ROWS = 100_000;
+const ROWS = 100_000;
 /** Rows that one scan goes over. */
 const SCAN_ROWS = 2_000;
 
