@@ -15,6 +15,8 @@ export default defineConfig({
     // They need Chromium, or take minutes: npm run test:browser, npm run test:bench.
     exclude: ['test/browser/**', 'test/bench-cli/**'],
     setupFiles: ['scripts/coverage-setup.ts', 'test/support/direct-setup.ts'],
+    // Where CI is set, programs have colours in pipes, too: what tests look at is the same everywhere.
+    env: { CI: '' },
     pool: 'forks', // tests start worker threads of their own
     maxWorkers: 2,
     // A guard against hangs alone: what a test waits for has limits of its own. A slow machine must not meet it.
