@@ -70,8 +70,9 @@ program
   )
   .option('--rounds <n>', 'rounds that are counted', count, 15)
   .option('--block-ms <n>', 'how long an arm works at a time, in ms', count, 100)
+  .option('--rows <n>', 'rows of the table: 100,000 are 12 MB, and in the cache', count, 100_000)
   .option('--directory <path>', `where (default: ${DIRECTORY})`)
-  .action((given: { rounds: number; blockMs: number; directory?: string }) =>
+  .action((given: { rounds: number; blockMs: number; rows: number; directory?: string }) =>
     within(given.directory, (directory) => speed({ ...given, directory })),
   );
 

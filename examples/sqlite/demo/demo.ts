@@ -7,7 +7,7 @@ import { connect, shareDatabase } from '../vfs/share.ts';
 import type { TransferTask } from './transfer.ts';
 
 const THREADS = 4;
-const TRANSACTIONS = 50;
+const TRANSACTIONS = 25;
 
 /** True if all that was written is there. */
 export async function demo(directory: string): Promise<boolean> {

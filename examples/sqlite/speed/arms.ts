@@ -49,7 +49,8 @@ async function openNodeSqlite(path: string, pragmas: readonly string[]): Promise
     prepare: (sql) => {
       const statement = patiently(() => db.prepare(sql));
       statements.push(statement);
-      return (...values) => Object.values(patiently(() => statement.get(values)) ?? {});
+      // `all`, since its `get` leaves the statement, and with it the lock, where the first row was.
+      return (...values) => Object.values(patiently(() => statement.all(values))[0] ?? {});
     },
     transaction: (work) => {
       exec('BEGIN IMMEDIATE');

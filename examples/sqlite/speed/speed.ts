@@ -10,13 +10,15 @@ import { quantile } from '../../../bench/statistics.ts';
 import { startThread } from '../programs.ts';
 import { shareDatabase } from '../vfs/share.ts';
 import { ARMS, type Arm, open, type Target } from './arms.ts';
-import type { Answer, Block } from './thread.ts';
-import { CREATE, WORKLOADS, type Workload } from './workloads.ts';
+import type { Answer, Block, SpeedTask } from './thread.ts';
+import { create, SCAN_ROWS, WORKLOADS, type Workload } from './workloads.ts';
 
 export interface SpeedOptions {
   readonly directory: string;
   readonly rounds: number;
   readonly blockMs: number;
+  /** Of the table; 100,000 are some 12 MB. */
+  readonly rows: number;
 }
 
 const THREADS = [1, 4] as const;
@@ -28,7 +30,8 @@ const MEMORY = 64 << 20;
 const LIMIT_MS = 60_000;
 
 /** True when all was measured; a thread that reads something wrong ends it with an error. */
-export async function speed({ directory, rounds, blockMs }: SpeedOptions): Promise<boolean> {
+export async function speed({ directory, rounds, blockMs, rows }: SpeedOptions): Promise<boolean> {
+  if (rows < SCAN_ROWS) throw new RangeError(`a scan needs ${SCAN_ROWS} rows, got ${rows}`);
   fs.mkdirSync(directory, { recursive: true });
   const cache = await PageCache.create({ memory: MEMORY });
   try {
@@ -39,7 +42,7 @@ export async function speed({ directory, rounds, blockMs }: SpeedOptions): Promi
     };
     for (const arm of ARMS) {
       const sql = await open(targets[arm], [], cache);
-      sql.exec(CREATE);
+      sql.exec(create(rows));
       sql.close();
     }
     console.log(`Node ${process.version}, ${os.availableParallelism()} processors (${os.cpus()[0]?.model}).`);
@@ -50,7 +53,7 @@ export async function speed({ directory, rounds, blockMs }: SpeedOptions): Promi
         style: { head: [], border: [] },
       });
       for (const threads of THREADS) {
-        const crews = await startCrews(targets, threads, [pragma]);
+        const crews = await startCrews(targets, threads, { pragmas: [pragma], rows });
         for (const workload of Object.keys(WORKLOADS) as Workload[]) {
           const rates = await measure(crews, { workload, ms: blockMs }, rounds);
           table.push([workload, threads, ...ARMS.map((arm) => perSecond(rates[arm])), ratio(rates)]);
@@ -74,12 +77,12 @@ interface Crew {
 async function startCrews(
   targets: Record<Arm, Target>,
   threads: number,
-  pragmas: readonly string[],
+  task: Pick<SpeedTask, 'pragmas' | 'rows'>,
 ): Promise<Crew[]> {
   const crews = ARMS.map((arm) => ({
     arm,
     members: Array.from({ length: threads }, () =>
-      startThread({ role: 'speed', target: targets[arm], pragmas }),
+      startThread({ role: 'speed', target: targets[arm], ...task }),
     ),
   }));
   await Promise.all(crews.flatMap(({ members }) => members.map((member) => answerOf(member))));

@@ -7,6 +7,7 @@ export interface SpeedTask {
   readonly role: 'speed';
   readonly target: Target;
   readonly pragmas: readonly string[];
+  readonly rows: number;
 }
 
 /** What a thread is told, and what it answers when it has done that. */
@@ -24,7 +25,7 @@ const PIECES = { points: 32, scans: 1, transactions: 1 } as const;
 /** How long others are waited for, in ms. */
 const READY_MS = 30_000;
 
-export async function measure({ target, pragmas }: SpeedTask): Promise<void> {
+export async function measure({ target, pragmas, rows }: SpeedTask): Promise<void> {
   const port = parentPort;
   if (port === null) throw new Error('this is a thread of the measurement');
   const sql = await open(target, pragmas);
@@ -37,7 +38,7 @@ export async function measure({ target, pragmas }: SpeedTask): Promise<void> {
       port.close();
       return;
     }
-    const work = works.get(block.workload) ?? pieceOf(block.workload, sql);
+    const work = works.get(block.workload) ?? pieceOf(block.workload, sql, rows);
     works.set(block.workload, work);
     answer(runBlock(block, work));
   });
