@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { root } from '../support/root.ts';
 
-const NAMES = ['btree', 'ranges', 'upload'];
+const NAMES = ['btree', 'ranges', 'sqlite', 'upload'];
 
 const directory = (name: string) => join(root, 'examples', name);
 const sources = (name: string) =>
   fs
-    .readdirSync(directory(name))
+    .readdirSync(directory(name), { encoding: 'utf8', recursive: true })
     .filter((file) => file.endsWith('.ts'))
     .map((file) => fs.readFileSync(join(directory(name), file), 'utf8'));
 
