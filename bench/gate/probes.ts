@@ -122,7 +122,8 @@ export class ProbeSource implements PairSource {
 
   async #turns(probes: readonly Probe[]): Promise<TurnFigures[][]> {
     const turns: TurnFigures[][] = [[], [], []];
-    for (const probe of probes) await probe.call('turn', { warmUp: true });
+    // Nothing of it is measured: all at once.
+    await Promise.all(probes.map((probe) => probe.call('turn', { warmUp: true })));
     for (let round = 0; round < ROUNDS; round++) {
       const order = shuffle([BASE, HEAD, CONTROL], this.#random);
       for (const which of [...order, ...order.toReversed()]) {
