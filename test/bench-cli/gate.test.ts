@@ -348,9 +348,13 @@ const [library] = configs as { name: string }[];
 export default { ...library, dts: false };
 `;
 
+/** Exit code of a gate that can't tell. */
+const INCONCLUSIVE = 2;
+const TRIES = 3;
+
 test.runIf(fs.existsSync(join(root, '.git')))(
   'in a clone: a planted regression is found, and a commit of documents passes',
-  { timeout: 240_000 },
+  { timeout: 480_000 },
   async () => {
     const clone = join(directory, 'clone');
     git(directory, 'clone', '--quiet', '--no-hardlinks', root, clone);
@@ -364,7 +368,7 @@ test.runIf(fs.existsSync(join(root, '.git')))(
       '--only',
       'read',
       '--margin',
-      'read=40',
+      'read=100',
       '--build',
       QUICK_BUILD,
       '--seconds',
@@ -400,7 +404,9 @@ test.runIf(fs.existsSync(join(root, '.git')))(
         `  else for (let n = 0; n < 10; n++) fill.call(to as Buffer, source, at, at + length);\n`,
       ),
     );
-    const slower = gateIn('HEAD');
+    // A machine that moves leaves a gate inconclusive, as it should: another one may know.
+    let slower = gateIn('HEAD');
+    for (let tries = 1; tries < TRIES && slower.status === INCONCLUSIVE; tries++) slower = gateIn('HEAD');
     expect(slower.status, slower.said).toBe(1);
     expect(slower.result.metrics).toMatchObject([{ name: 'read', verdict: 'regression' }]);
   },

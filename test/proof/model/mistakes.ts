@@ -25,7 +25,7 @@ export const MISTAKES: readonly Mistake[] = [
   {
     what: 'an unpin forgets that the page is dirty',
     config: REDIRTY,
-    changes: one('page.ts', 'kernel.control.unpin(slot, dirty ? 1 : 0);', 'kernel.control.unpin(slot, 0);'),
+    changes: one('page.ts', 'control.unpin(slot, dirty ? 1 : 0);', 'control.unpin(slot, 0);'),
   },
   {
     what: 'a truncate keeps the bytes behind the new end',
