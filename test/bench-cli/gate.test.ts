@@ -37,16 +37,26 @@ function program(
   return `${JSON.stringify(process.execPath)} ${name}.mjs`;
 }
 
-const git = (at: string, ...args: string[]): string =>
-  execFileSync(
-    'git',
-    ['-c', 'user.name=a', '-c', 'user.email=a@example.org', '-c', 'commit.gpgsign=false', ...args],
-    {
-      cwd: at,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+/** Nobody's settings but these; whoever owns this repository, it may be cloned. */
+const GIT_CONFIG = `[user]
+  name = a
+  email = a@example.org
+[commit]
+  gpgsign = false
+[safe]
+  directory = *
+`;
+
+function git(at: string, ...args: string[]): string {
+  const config = join(directory, 'gitconfig');
+  fs.writeFileSync(config, GIT_CONFIG);
+  return execFileSync('git', args, {
+    cwd: at,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, GIT_CONFIG_GLOBAL: config, GIT_CONFIG_NOSYSTEM: '1' },
+  });
+}
 
 /** A repository with one commit of these files. */
 function repository(files: Record<string, string>): string {
