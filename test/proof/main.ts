@@ -110,9 +110,16 @@ async function prove({ chosen, seconds, seed, replay }: Arguments): Promise<bool
   for (const part of chosen) {
     print(colors.bold(`${part.name}: ${part.summary}`));
     const share = (seconds * part.weight) / weights;
-    const [outcome, took] = await timed(() => part.run(context(share)));
-    const lines = report(part, outcome, took, seed);
-    if (lines.length > 0) wrong.push(`${part.name}:`, ...lines);
+    try {
+      const [outcome, took] = await timed(() => part.run(context(share)));
+      const lines = report(part, outcome, took, seed);
+      if (lines.length > 0) wrong.push(`${part.name}:`, ...lines);
+    } catch (error) {
+      // The other parts may still find something.
+      const lines = [colors.red(`  BROKE OFF: ${(error as Error).stack}`), ''];
+      for (const line of lines) print(line);
+      wrong.push(`${part.name}:`, ...lines);
+    }
   }
   if (wrong.length === 0) {
     print('everything holds');

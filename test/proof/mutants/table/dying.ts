@@ -619,6 +619,45 @@ export const dying: readonly Mutant[] = [
     found: [explored('recovery-recovery', 1, 'updater')],
   },
   {
+    name: 'attach-two',
+    rule: '§5 rows: a row has one owner',
+    breaks: [6, 11],
+    changes: [
+      change(
+        ROWS,
+        'if (atomic.cmpxchg<i32>(at, status, starting, L.ROW_STATUS) != status) continue;',
+        'atomic.store<i32>(at, starting, L.ROW_STATUS);',
+      ),
+    ],
+    found: [explored('attach-attach', 2)],
+  },
+  {
+    name: 'retain-lost',
+    rule: "§3 a file's descriptor stays open while somebody refers to it",
+    breaks: [10],
+    changes: [
+      change(
+        FILES,
+        'if (atomic.cmpxchg<i32>(at, refs, refs + 1, L.FILE_REFS) == refs) {\n      // Section.\n      store<i32>(word,',
+        'if (atomic.xchg<i32>(at, refs + 1, L.FILE_REFS) >= 0) {\n      // Section.\n      store<i32>(word,',
+      ),
+    ],
+    found: [explored('retain-retain', 2)],
+  },
+  {
+    name: 'life-reopens',
+    rule: '§4 a closed cache stays closed',
+    breaks: [],
+    changes: [
+      change(
+        ROWS,
+        'if (atomic.cmpxchg<i32>(0, old, life, L.HEADER_LIFE) == old) break;',
+        'if (atomic.xchg<i32>(0, life, L.HEADER_LIFE) >= 0) break;',
+      ),
+    ],
+    found: [explored('life-life', 1)],
+  },
+  {
     name: 'recover-row-early',
     rule: '§8 the row is reused only when all is given back',
     breaks: [6, 11],

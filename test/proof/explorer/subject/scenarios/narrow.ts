@@ -87,10 +87,18 @@ function lookBehindEnd(me: Me): void {
   if (found !== 0) machine.violated(`behind the end of the file is ${found}, not 0`);
 }
 
-function attachAndDetach({ places }: World): void {
-  const { geometry, module, memory } = places;
+/** Notes from here on, by row: whether one of the newcomers has it. */
+const TAKEN = 10;
+
+function attachAndDetach(world: World): void {
+  const { geometry, module, memory } = world.places;
   const kernel = new Kernel(module, memory);
-  kernel.attach(geometry.serviceRows, geometry.rows, L.KIND_USER, { tid: 0, start: 0n }, 97);
+  const has = kernel.attach(geometry.serviceRows, geometry.rows, L.KIND_USER, { tid: 0, start: 0n }, 97);
+  if (!has) machine.violated('no row is free, and there are more than threads');
+  const row = TAKEN + kernel.owner;
+  if (world.noted(row) !== 0) machine.violated(`two threads have the row ${kernel.owner}`);
+  world.note(row, 1);
+  world.note(row, 0);
   kernel.control.detach();
 }
 
